@@ -1,0 +1,152 @@
+"""The values that enter and leave the engine: one run fully decided, its events, its metered calls, its outcome."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
+
+Content = tuple[dict[str, Any], ...]
+"""Messages-API content blocks, for instance ``{"type": "text", "text": "…"}``."""
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: Content
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One chat run, fully decided: nothing is looked up after this. The last turn is the user's."""
+
+    job_id: str
+    project: str
+    """The tenant. A live process never serves two of them."""
+    model: str
+    """Full model id."""
+    system: str
+    turns: tuple[Turn, ...]
+    max_tokens: int | None
+    stop: tuple[str, ...]
+    temperature: float | None
+    top_p: float | None
+    cap_microusd: int
+    """The run never spends more than this; the egress refuses the call that would."""
+    wall_seconds: float
+    idle_seconds: float
+    """The longest silence of the model, the wait for its first token included."""
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call or a sum of calls, in the kinds that have a price of their own."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_5m_input_tokens: int = 0
+    cache_creation_1h_input_tokens: int = 0
+
+    @property
+    def cache_creation_input_tokens(self) -> int:
+        """Tokens written to the prompt cache, whatever their lifetime."""
+        return self.cache_creation_5m_input_tokens + self.cache_creation_1h_input_tokens
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Everything that was read by the model: fresh, cached and written to the cache."""
+        return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and output together."""
+        return self.prompt_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One metered upstream call: the row that is billed."""
+
+    id: str
+    model: str
+    usage: Usage
+    cost_microusd: int
+    priced: bool
+    """False where the price table does not know the model: the cost is then 0 and must be looked at by a person."""
+    estimated: bool
+    """True while the call runs and after a cut answer: input exact once the model began, output from streamed characters."""
+    status: int
+    """HTTP status of the upstream, 0 while there is none."""
+    price_version: str
+    started_at: float
+    """Unix seconds."""
+    duration_seconds: float
+    first_token_seconds: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat dict of JSON values; `from_json` reads it back."""
+        flat = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "usage"}
+        return flat | {f.name: getattr(self.usage, f.name) for f in fields(self.usage)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The call that `to_json` wrote."""
+        usage = Usage(**{f.name: data[f.name] for f in fields(Usage)})
+        return cls(usage=usage, **{f.name: data[f.name] for f in fields(cls) if f.name != "usage"})
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The CLI took the run."""
+
+    model: str
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer."""
+
+    text: str
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A piece of the model's visible thinking."""
+
+    text: str
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A checkpoint of a call (same id, growing), so that a run whose worker is killed can still be billed."""
+
+    call: Call
+
+Event = Started | Text | Thinking | Metered
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, and the calls that are billed for it."""
+
+    status: Literal["completed", "failed", "cancelled"]
+    error_code: str | None = None
+    error_message: str | None = None
+    text: str = ""
+    stop_reason: str | None = None
+    """Anthropic's: end_turn, max_tokens, stop_sequence, refusal."""
+    stop_sequence: str | None = None
+    calls: tuple[Call, ...] = ()
+    cli_cost_microusd: int | None = None
+    """What the CLI itself reckoned, kept to compare; None where it said nothing."""
+    upstream_status: int | None = None
+    retry_after_seconds: float | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """The sum over all calls."""
+        return sum((call.usage for call in self.calls), Usage())
+
+    @property
+    def cost_microusd(self) -> int:
+        """The bill: the sum of the calls' costs."""
+        return sum(call.cost_microusd for call in self.calls)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether any call's usage had to be estimated."""
+        return any(call.estimated for call in self.calls)
