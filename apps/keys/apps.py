@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class KeysConfig(AppConfig):
+    name = "apps.keys"
+    label = "keys"
+    verbose_name = "Keys"
+    default_auto_field = "django.db.models.BigAutoField"

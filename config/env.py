@@ -1,0 +1,235 @@
+"""Every setting of the service: one environment variable each, read once, checked at once, listed in the README."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Misconfigured(Exception):
+    """The service cannot start as it is set up; the message is one line and says what to change."""
+
+
+def _text(raw: str) -> str:
+    return raw.strip()
+
+
+def _path(raw: str) -> Path:
+    path = Path(raw.strip()).expanduser()
+    return path if path.is_absolute() else ROOT / path
+
+
+def _names(raw: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in raw.split(",") if name.strip())
+
+
+def _count(raw: str) -> int:
+    value = int(raw)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+def _seconds(raw: str) -> float:
+    value = float(raw)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
+def _usd(raw: str) -> str:
+    try:
+        value = Decimal(raw.strip())
+    except InvalidOperation:
+        raise ValueError from None
+    if not (value.is_finite() and value > 0):
+        raise ValueError
+    return raw.strip()
+
+
+def _switch(raw: str) -> bool:
+    value = raw.strip().lower()
+    if value not in ("", "0", "1", "no", "yes", "false", "true"):
+        raise ValueError
+    return value in ("1", "yes", "true")
+
+
+_EXPECTED: dict[Callable[[str], Any], str] = {
+    _count: "a whole number, 0 or more",
+    _seconds: "a number of seconds, 0 or more",
+    _usd: "an amount in US dollars above 0, such as 1.00",
+    _switch: "1 or 0",
+}
+
+
+def _setting(name: str, default: str, parse: Callable[[str], Any], help_text: str, secret: bool = False) -> Any:
+    metadata = {"name": name, "default": default, "parse": parse, "help": help_text, "secret": secret}
+    return field(metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Env:
+    """The service's settings. Field order is the order of the table in the README."""
+
+    data_dir: Path = _setting(
+        "DATA_DIR",
+        "var",
+        _path,
+        "Directory of the database, the secret key and Valkey's data; relative paths start at the repository.",
+    )
+    database_url: str = _setting(
+        "DATABASE_URL",
+        "",
+        _text,
+        "`postgres://user:password@host:port/name`. Empty: SQLite in `DATA_DIR`.",
+        secret=True,
+    )
+    redis_url: str = _setting(
+        "REDIS_URL",
+        "",
+        _text,
+        "`redis://host:port/0` of a Valkey or Redis 6.2+. Empty: `bin/serve` starts a private one on a unix socket.",
+        secret=True,
+    )
+    valkey_server: str = _setting(
+        "VALKEY_SERVER",
+        "",
+        _text,
+        "Program of the private Valkey. Empty: `valkey-server` or `redis-server` on `PATH`, else the one that is "
+        "installed with the service.",
+    )
+    secret_key: str = _setting(
+        "DJANGO_SECRET_KEY",
+        "",
+        _text,
+        "Signs sessions and peppers API keys; all nodes of an install share it. Empty: made once and kept in "
+        "`DATA_DIR/secret_key`.",
+        secret=True,
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        "ALLOWED_HOSTS",
+        "localhost,127.0.0.1,[::1]",
+        _names,
+        "Host names the service answers to, separated by commas. The address given to `--host` is added.",
+    )
+    trusted_origins: tuple[str, ...] = _setting(
+        "TRUSTED_ORIGINS",
+        "",
+        _names,
+        "Origins such as `https://claude.example.org` from which admin forms and browser WebSockets may come, "
+        "besides the service's own.",
+    )
+    behind_tls_proxy: bool = _setting(
+        "BEHIND_TLS_PROXY",
+        "0",
+        _switch,
+        "1: a proxy in front ends TLS and sets `X-Forwarded-Proto` and `X-Forwarded-For`, which are then believed; "
+        "cookies are sent over https only.",
+    )
+    log_format: str = _setting("LOG_FORMAT", "console", _text, "`console` or `json`.")
+    log_level: str = _setting("LOG_LEVEL", "INFO", _text, "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    anthropic_api_key: str = _setting(
+        "ANTHROPIC_API_KEY",
+        "",
+        _text,
+        "Credential: an API key. It never enters a jail, a log or the database.",
+        secret=True,
+    )
+    anthropic_auth_token: str = _setting(
+        "ANTHROPIC_AUTH_TOKEN",
+        "",
+        _text,
+        "Credential: the bearer token of a gateway in front of the Messages API.",
+        secret=True,
+    )
+    claude_code_oauth_token: str = _setting(
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "",
+        _text,
+        "Credential: the operator's own login, for a single operator only. Anthropic's terms do not let a service "
+        "route other people's requests through a Pro or Max login.",
+        secret=True,
+    )
+    anthropic_base_url: str = _setting(
+        "ANTHROPIC_BASE_URL",
+        "https://api.anthropic.com",
+        _text,
+        "Where the Messages API is: Anthropic's, or a gateway's.",
+    )
+    claude_cli_path: str = _setting(
+        "CLAUDE_CLI_PATH",
+        "",
+        _text,
+        "The Claude Code CLI. Empty: the one that is installed with the service.",
+    )
+    claude_home: Path = _setting(
+        "CLAUDE_HOME",
+        "~/.claude",
+        _path,
+        "Directory of the operator's own agents and skills.",
+    )
+    claude_slots: int = _setting(
+        "CLAUDE_SLOTS",
+        "0",
+        _count,
+        "Live CLI processes of this node, about 200 MB each. 0: as many as the memory carries.",
+    )
+    workers: int = _setting("WORKERS", "0", _count, "Worker processes of this node. 0: by the number of cores.")
+    default_model: str = _setting("DEFAULT_MODEL", "sonnet", _text, "The model of a request that names none.")
+    job_timeout_seconds: float = _setting(
+        "JOB_TIMEOUT_SECONDS", "600", _seconds, "A job that runs longer is stopped with `timeout`."
+    )
+    job_idle_seconds: float = _setting(
+        "JOB_IDLE_SECONDS", "120", _seconds, "A job without any output for this long is stopped with `timeout`."
+    )
+    job_max_cost_usd: str = _setting(
+        "JOB_MAX_COST_USD", "1.00", _usd, "A job that would cost more is stopped with `cost_limit`."
+    )
+    chat_disconnect_grace_seconds: float = _setting(
+        "CHAT_DISCONNECT_GRACE_SECONDS",
+        "2",
+        _seconds,
+        "How long a chat goes on after its client has gone, so that the client can come back.",
+    )
+    drain_seconds: float = _setting(
+        "DRAIN_SECONDS", "20", _seconds, "How long a stopping service waits for running jobs before it cancels them."
+    )
+    disable_jail_at_my_own_risk: str = _setting(
+        "DISABLE_JAIL_AT_MY_OWN_RISK",
+        "",
+        _text,
+        "`yes`: run the CLI without its jail, where whatever it runs can read this machine. Only for an operator "
+        "alone on their own machine.",
+    )
+    demo: bool = _setting(
+        "DEMO",
+        "0",
+        _switch,
+        "1: the upstream is the scripted model that ships with the project. Set by `bin/serve --demo`.",
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Env":
+        """Reads every setting; an empty variable means the default. Raises Misconfigured naming the first wrong one."""
+        values: dict[str, Any] = {}
+        for setting in dataclasses.fields(cls):
+            name, parse = setting.metadata["name"], setting.metadata["parse"]
+            raw = environ.get(name, "").strip() or setting.metadata["default"]
+            try:
+                values[setting.name] = parse(raw)
+            except ValueError:
+                raise Misconfigured(f"{name} must be {_EXPECTED[parse]}, but it is {raw!r}") from None
+        return cls(**values)
+
+
+def settings_table() -> str:
+    """The README's table of settings, in Markdown."""
+    lines = ["| variable | default | what |", "|---|---|---|"]
+    for setting in dataclasses.fields(Env):
+        default = f"`{setting.metadata['default']}`" if setting.metadata["default"] else ""
+        lines.append(f"| `{setting.metadata['name']}` | {default} | {setting.metadata['help']} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,9 @@
+"""Admin, and everything of `apps.api`."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("apps.api.urls")),
+]
