@@ -94,8 +94,9 @@ def demo_text(prompt: str) -> str:
     quoted = words if len(words) <= _QUOTED_CHARACTERS else words[: _QUOTED_CHARACTERS - 1].rstrip() + "…"
     heard = f"You wrote: “{quoted}”." if quoted else "Your message had no text."
     return (
-        f"Hello from the scripted demo model! {heard} No AI has read it: this is a canned answer, so that you can try the API, "
-        "streaming, keys and usage without an account. Set ANTHROPIC_API_KEY and start without --demo to talk to Claude."
+        f"Hello from the scripted demo model! {heard} No AI has read it: this is a canned answer, so that you can try "
+        "the API, streaming, keys and usage without an account. To talk to Claude, set ANTHROPIC_API_KEY and start "
+        "without --demo."
     )
 
 
@@ -113,7 +114,7 @@ def stop_at(blocks: tuple[Block, ...], sequences: Sequence[str]) -> tuple[tuple[
 
 
 def limit(blocks: tuple[Block, ...], max_tokens: int) -> tuple[tuple[Block, ...], bool]:
-    """The first `max_tokens` tokens of an answer, and whether anything was left out; a tool call comes whole or not at all."""
+    """The first `max_tokens` tokens, and whether anything was left out; a tool call comes whole or not at all."""
     kept: list[Block] = []
     left = max_tokens
     for block in blocks:

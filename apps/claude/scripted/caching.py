@@ -1,9 +1,10 @@
 """Prompt caching as the Messages API does it: usage depends on which marked prefixes were seen before.
 
-A prompt is the sequence of its blocks: tools, then system, then messages. A block with `cache_control` marks the prefix that ends
-with it; the prefix is remembered for 5 minutes, or 1 hour with `"ttl": "1h"`, and each use renews it. A mark also finds prefixes
-remembered up to 20 blocks before it. What the longest remembered prefix holds is read, what the last mark adds to it is written,
-the rest is plain input. Unlike the real API there is no minimum length, so that small tests see caching too.
+A prompt is the sequence of its blocks: tools, then system, then messages. A block with `cache_control` marks the
+prefix that ends with it; the prefix is remembered for 5 minutes, or 1 hour with `"ttl": "1h"`, and each use renews
+it. A mark also finds prefixes remembered up to 20 blocks before it. What the longest remembered prefix holds is read,
+what the last mark adds to it is written, the rest is plain input. Unlike the real API there is no minimum length, so
+that small tests see caching too.
 """
 
 import json
@@ -17,6 +18,7 @@ from apps.claude.scripted import tokens
 LOOK_BACK_BLOCKS = 20
 MAX_MARKS = 4
 MAX_PREFIXES = 20_000
+_PLAIN_TEXT = {"type", "text", "cache_control"}
 TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
 
 
@@ -34,15 +36,6 @@ class InputUsage:
     cache_creation_1h_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """One block of a prompt: what distinguishes it, its size and its cache mark's time to live."""
-
-    identity: bytes
-    tokens: int
-    ttl: str | None
-
-
 class PromptCache:
     """What the scripted model remembers of earlier prompts, per scope (credential and model)."""
 
@@ -51,24 +44,22 @@ class PromptCache:
 
     def bill(self, body: Mapping[str, object], *, scope: str, now: float) -> InputUsage:
         """The usage of a prompt, which is remembered from now on. `now` in seconds. Raises `BadMark`."""
-        blocks = list(_blocks(body))
-        _check([block.ttl for block in blocks if block.ttl])
-        hasher, ends, size = blake2b(scope.encode("utf-8", "replace"), digest_size=16), [0], 0
-        digests: list[bytes] = []
-        for block in blocks:
-            hasher.update(block.identity)
+        hasher, size = blake2b(scope.encode("utf-8", "replace"), digest_size=16), 0
+        ends, digests, marks = [0], [], list[tuple[int, str]]()
+        for index, (place, block) in enumerate(_blocks(body)):
+            hasher.update(_identity(place, block))
             digests.append(hasher.digest())
-            ends.append(size := size + block.tokens)
-        marks = [index for index, block in enumerate(blocks) if block.ttl]
-        known = max((self._found(digests, mark, now) for mark in marks), default=0)
+            ends.append(size := size + tokens.count_block(block))
+            if isinstance(mark := block.get("cache_control"), dict):
+                marks.append((index, "1h" if mark.get("ttl") == "1h" else "5m"))
+        _check([ttl for _, ttl in marks])
+        known = done = max((self._found(digests, index, now) for index, _ in marks), default=0)
         written = {"5m": 0, "1h": 0}
-        done = known
-        for mark in marks:
-            ttl = blocks[mark].ttl or "5m"
-            if mark + 1 > done:
-                written[ttl] += ends[mark + 1] - ends[done]
-                done = mark + 1
-            self._remember(digests[mark], now + TTL_SECONDS[ttl])
+        for index, ttl in marks:
+            if index + 1 > done:
+                written[ttl] += ends[index + 1] - ends[done]
+                done = index + 1
+            self._remember(digests[index], now + TTL_SECONDS[ttl])
         return InputUsage(size - ends[done], ends[known], written["5m"], written["1h"])
 
     def clear(self) -> None:
@@ -91,7 +82,7 @@ class PromptCache:
 
 def count(body: Mapping[str, object]) -> int:
     """All tokens of a prompt, as `count_tokens` answers them."""
-    return sum(tokens.count_block(block) for _, block in _raw(body))
+    return sum(tokens.count_block(block) for _, block in _blocks(body))
 
 
 def _check(ttls: list[str]) -> None:
@@ -101,18 +92,14 @@ def _check(ttls: list[str]) -> None:
         raise BadMark("a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block.")
 
 
-def _blocks(body: Mapping[str, object]) -> Iterator[_Block]:
-    for place, block in _raw(body):
-        mark = block.get("cache_control")
-        bare = {key: value for key, value in block.items() if key != "cache_control"} if mark else block
-        identity = place + json.dumps(bare).encode()
-        ttl = None
-        if isinstance(mark, dict):
-            ttl = "1h" if mark.get("ttl") == "1h" else "5m"
-        yield _Block(identity, tokens.count_block(block), ttl)
+def _identity(place: bytes, block: Mapping[str, object]) -> bytes:
+    """What distinguishes a block from others: where it stands and all it says, but for its cache mark."""
+    if block.get("type") == "text" and isinstance(text := block.get("text"), str) and block.keys() <= _PLAIN_TEXT:
+        return place + text.encode("utf-8", "surrogatepass")
+    return place + json.dumps({key: value for key, value in block.items() if key != "cache_control"}).encode()
 
 
-def _raw(body: Mapping[str, object]) -> Iterator[tuple[bytes, Mapping[str, object]]]:
+def _blocks(body: Mapping[str, object]) -> Iterator[tuple[bytes, Mapping[str, object]]]:
     """Every block of a prompt in order, with a label of where it stands; a plain string is one text block."""
     for tool in _listed(body.get("tools")):
         yield b"\0tool\0", tool

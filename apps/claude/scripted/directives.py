@@ -14,21 +14,26 @@
 | `[[delay: 5]]` | waits so many seconds before the response headers |
 | `[[first: 1.0]]` | waits so many seconds between `message_start` and the first token |
 | `[[ping: 0.5]]` | sends a ping that often while it waits |
-| `[[fail: 529 retry-after=7 type=… message=… after=10 times=2]]` | fails with that status; `after`: an `error` event after so many tokens; `times`: only the first so many times this message is asked |
+| `[[fail: 529 retry-after=7]]` | fails with that status; also `type=…`, `message="…"` |
+| `[[fail: 529 times=2]]` | fails only the first so many times this message is asked |
+| `[[fail: 529 after=10]]` | sends an `error` event after so many tokens |
 | `[[cut: 10]]` | closes the connection after so many tokens |
 | `[[hang: 10]]` | never continues after so many tokens (default 1; 0: nothing after `message_start`) |
 | `[[stop_reason: max_tokens]]` | ends with that stop reason |
 | `[[refuse]]` | ends with stop reason `refusal` |
 | `[[usage: {"input_tokens": 5}]]` | reports these counts instead of its own |
 
-In a chain, failures, cuts, hangs and refusals belong to the last answer. An unknown name is ordinary text; a known name with an
-argument that makes no sense raises `BadDirective`, which the server answers with a 400.
+In a chain, failures, cuts, hangs and refusals belong to the last answer. An unknown name is ordinary text; a known name
+with an argument that makes no sense raises `BadDirective`, which the server answers with a 400.
 """
 
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.claude.scripted import tokens
 
 _OPENING = re.compile(
     r"\[\[\s*(say|tokens|echo|json|think|tools|tool|rate|piece|delay|first|ping|fail|cut|hang|stop_reason|refuse|usage)"
@@ -87,28 +92,29 @@ class Script:
     usage: dict[str, object] = field(default_factory=dict)
 
 
-_Reader = Callable[[Script, str, int], tuple[Script, int]]
+# A reader takes the message and where the argument starts, notes what it says, and returns where the message goes on.
+_Notes = dict[str, Any]
+_Reader = Callable[[_Notes, str, int], int]
 
 
 def parse(text: str) -> Script:
     """What a user message asks for. Raises `BadDirective`."""
-    script = Script()
+    notes: _Notes = {}
     plain: list[str] = []
-    position = 0
-    while (start := text.find("[[", position)) >= 0:
+    position = searched = 0
+    while (start := text.find("[[", searched)) >= 0:
         opening = _OPENING.match(text, start)
         if opening is None:
-            plain.append(text[position : start + 2])
-            position = start + 2
+            searched = start + 2
             continue
         plain.append(text[position:start])
         name = opening[1]
         try:
-            script, position = _READERS[name](script, text, opening.end())
-        except (ValueError, TypeError, KeyError) as error:
+            position = searched = _READERS[name](notes, text, opening.end())
+        except (ValueError, KeyError) as error:
             raise BadDirective(f"scripted model: cannot read [[{name}: …]]: {error}") from error
     plain.append(text[position:])
-    return replace(script, plain="".join(plain).strip())
+    return Script(plain="".join(plain).strip(), **notes)
 
 
 def _text(text: str, start: int) -> tuple[str, int]:
@@ -132,26 +138,28 @@ def _json(text: str, start: int) -> tuple[object, int]:
     return value, closing.end()
 
 
-def _value(name: str, convert: Callable[[str], object]) -> _Reader:
-    def read(script: Script, text: str, start: int) -> tuple[Script, int]:
+def _value(field_name: str, convert: Callable[[str], object]) -> _Reader:
+    def read(notes: _Notes, text: str, start: int) -> int:
         argument, end = _text(text, start)
-        changes: dict[str, object] = {name: convert(argument)}
-        return replace(script, **changes), end  # type: ignore[arg-type]
+        notes[field_name] = convert(argument)
+        return end
 
     return read
 
 
-def _say(script: Script, text: str, start: int) -> tuple[Script, int]:
+def _say(notes: _Notes, text: str, start: int) -> int:
     argument, end = _text(text, start)
-    return replace(script, say=(*script.say, argument)), end
+    notes["say"] = (*notes.get("say", ()), argument)
+    return end
 
 
-def _say_json(script: Script, text: str, start: int) -> tuple[Script, int]:
+def _say_json(notes: _Notes, text: str, start: int) -> int:
     value, end = _json(text, start)
-    return replace(script, say=(*script.say, json.dumps(value, separators=(",", ":"), ensure_ascii=False))), end
+    notes["say"] = (*notes.get("say", ()), json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    return end
 
 
-def _tool(script: Script, text: str, start: int) -> tuple[Script, int]:
+def _tool(notes: _Notes, text: str, start: int) -> int:
     name = _TOOL_NAME.match(text, start)
     if name is None:
         raise ValueError("the tool has no name")
@@ -160,14 +168,16 @@ def _tool(script: Script, text: str, start: int) -> tuple[Script, int]:
     else:
         value, end = _json(text, name.end())
         call = _call({"name": name[0].strip(), "input": value})
-    return replace(script, tool_turns=(*script.tool_turns, (call,))), end
+    notes["tool_turns"] = (*notes.get("tool_turns", ()), (call,))
+    return end
 
 
-def _tools(script: Script, text: str, start: int) -> tuple[Script, int]:
+def _tools(notes: _Notes, text: str, start: int) -> int:
     values, end = _json(text, start)
     if not isinstance(values, list):
         raise ValueError("a list of tool calls is expected")
-    return replace(script, tool_turns=(*script.tool_turns, tuple(_call(value) for value in values))), end
+    notes["tool_turns"] = (*notes.get("tool_turns", ()), tuple(_call(value) for value in values))
+    return end
 
 
 def _call(value: object) -> ToolCall:
@@ -176,11 +186,12 @@ def _call(value: object) -> ToolCall:
     return ToolCall(str(value["name"]), value.get("input", {}))
 
 
-def _usage(script: Script, text: str, start: int) -> tuple[Script, int]:
+def _usage(notes: _Notes, text: str, start: int) -> int:
     value, end = _json(text, start)
     if not isinstance(value, dict):
         raise ValueError("an object is expected")
-    return replace(script, usage=value), end
+    notes["usage"] = value
+    return end
 
 
 def _failure(argument: str) -> Failure:
@@ -197,8 +208,8 @@ def _failure(argument: str) -> Failure:
 
 
 def _count(argument: str) -> int:
-    if not 0 <= (number := int(argument)) <= 46_656:
-        raise ValueError("a number from 0 to 46656 is expected")
+    if not 0 <= (number := int(argument)) <= tokens.MAX_NUMBERED:
+        raise ValueError(f"a number from 0 to {tokens.MAX_NUMBERED} is expected")
     return number
 
 

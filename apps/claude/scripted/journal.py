@@ -12,7 +12,7 @@ _COUNTED = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_c
 
 @dataclass(slots=True)
 class Entry:
-    """One request. `usage` is what the real API would have billed: of a cut answer only what was sent; of an error nothing."""
+    """One request. `usage` is what the real API would bill: of a cut answer only what was sent, of an error nothing."""
 
     number: int
     method: str

@@ -1,7 +1,8 @@
 """Answers told out of band (`POST /script`), for tests whose prompt cannot carry stage directions.
 
-`{"match": "marker", "answers": [answer, …]}`: every request whose system prompt or messages contain the marker takes the next
-answer, until all are used. An answer is a list of content blocks, sent as they are, or a string, read like a prompt with directives.
+`{"match": "marker", "answers": [answer, …]}`: every request whose system prompt or messages contain the marker takes
+the next answer, until all are used. An answer is a list of content blocks, sent as they are, or a string, read like a
+prompt with directives.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""From a request to a plan of what to send: the one place where prompt, queue, cache and limits meet. No sockets here."""
+"""From a request to a plan of what to send: where prompt, queue, cache and limits meet. No sockets here."""
 
 import itertools
 import os
@@ -58,7 +58,7 @@ class Replier:
         return f"{prefix}_01{self._instance}{next(self._numbers):012d}"
 
     def plan(self, body: Mapping[str, object], *, credential: str, now: float) -> Plan:
-        """The plan for one request to `/v1/messages`; `now` in monotonic seconds. Raises `BadRequest`, `BadDirective`, `BadMark`."""
+        """The plan for one request; `now` in monotonic seconds. Raises `BadRequest`, `BadDirective`, `BadMark`."""
         model, messages, max_tokens = checked(body)
         asked = answers.asked(messages)
         queued = self.queued.take(body)

@@ -1,7 +1,6 @@
 """Sending a plan over a connection, as JSON or as server-sent events, with its pauses, cuts and hangs."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 
 from aiohttp import web
@@ -9,6 +8,8 @@ from aiohttp import web
 from apps.claude.scripted import answers, wire
 from apps.claude.scripted.journal import Entry
 from apps.claude.scripted.replies import Plan
+
+_BEFORE_CUT_SECONDS = 0.05
 
 
 async def send(request: web.Request, entry: Entry, plan: Plan, request_id: str) -> web.StreamResponse:
@@ -68,14 +69,19 @@ async def _send_message(request: web.Request, entry: Entry, plan: Plan, request_
     return response
 
 
+class _EventStream(web.StreamResponse):
+    """A response whose headers leave together with the first events: half the system calls of a short answer."""
+
+    _send_headers_immediately = False
+
+
 class _Stream:
     """One streamed answer. What is due is written together, so an unpaced answer is one write."""
 
     def __init__(self, request: web.Request, entry: Entry, plan: Plan, request_id: str) -> None:
         self._request, self._entry, self._plan = request, entry, plan
-        self._response = web.StreamResponse(
-            headers={"content-type": "text/event-stream", "cache-control": "no-cache", "request-id": request_id}
-        )
+        headers = {"content-type": "text/event-stream", "cache-control": "no-cache", "request-id": request_id}
+        self._response = _EventStream(headers=headers)
         self._buffer: list[bytes] = []
         self._tokens = 0
 
@@ -92,9 +98,7 @@ class _Stream:
             return await self._break()
         self._buffer.append(wire.closing(plan.answer))
         entry.usage = plan.answer.usage
-        await self._flush()
-        with contextlib.suppress(ConnectionError):
-            await self._response.write_eof()
+        await self._flush(last=True)
         return self._response
 
     async def _content(self) -> None:
@@ -124,10 +128,10 @@ class _Stream:
             await self._flush()
         await asyncio.sleep(left)
 
-    async def _flush(self) -> None:
+    async def _flush(self, *, last: bool = False) -> None:
         data = b"".join(self._buffer)
         self._buffer.clear()
-        await self._response.write(data)
+        await (self._response.write_eof(data) if last else self._response.write(data))
         entry = self._entry
         entry.bytes_sent += len(data)
         entry.tokens_sent = self._tokens
@@ -143,6 +147,8 @@ class _Stream:
             await self._response.write(b"event: error\ndata: " + wire.dump(body) + b"\n\n")
             await self._response.write_eof()
         elif plan.cut == plan.broken_after:
+            # Time for the client to take what was sent: one that finds the tokens and the end together drops both.
+            await asyncio.sleep(_BEFORE_CUT_SECONDS)
             _close(self._request)
         else:
             while True:

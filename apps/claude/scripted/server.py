@@ -1,4 +1,4 @@
-"""The scripted Messages API as an aiohttp server: in this event loop (`ScriptedModel`) or in a thread (`ScriptedThread`)."""
+"""The scripted Messages API as a server: in this event loop (`ScriptedModel`) or in a thread (`ScriptedThread`)."""
 
 import asyncio
 import json
@@ -23,8 +23,8 @@ _Handler = Callable[[web.Request, Entry], Awaitable[web.StreamResponse]]
 class ScriptedModel:
     """A Messages API that does what the prompt says.
 
-    `rate` paces answers that do not ask for a pace (tokens a second; 0: at once). With `require_key`, any other credential is
-    a 401. `log_limit` entries are kept for `GET /log`.
+    `rate` paces answers that do not ask for a pace (tokens a second; 0: at once). With `require_key`, any other
+    credential is a 401. `log_limit` entries are kept for `GET /log`.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class ScriptedModel:
 
 
 class ScriptedThread:
-    """A scripted model in a thread of its own, for code without an event loop: `with ScriptedThread() as model: model.url`."""
+    """A scripted model in a thread of its own, for code without an event loop: `with ScriptedThread() as model: …`."""
 
     def __init__(self, model: ScriptedModel | None = None) -> None:
         self.model = model or ScriptedModel()

@@ -6,9 +6,12 @@ cached and the uncached share of a prompt always add up.
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 CHARACTERS_PER_TOKEN = 4
 IMAGE_TOKENS = 1000
+_TEXT = ("text", None)
+MAX_NUMBERED = 36**3
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -19,9 +22,9 @@ def count(text: str) -> int:
 
 def count_block(block: Mapping[str, object]) -> int:
     """Tokens in one content block, tool definition or system block; the cache mark is free, an image is flat."""
+    if isinstance(text := block.get("text"), str) and block.get("type") in _TEXT:
+        return count(text)
     match block.get("type"):
-        case "text" | None if isinstance(text := block.get("text"), str):
-            return count(text)
         case "image":
             return IMAGE_TOKENS
         case "tool_result" if isinstance(content := block.get("content"), list):
@@ -35,8 +38,9 @@ def first(text: str, tokens: int) -> str:
     return text[: tokens * CHARACTERS_PER_TOKEN]
 
 
+@lru_cache(64)
 def numbered(tokens: int) -> str:
-    """A text of exactly that many tokens, each different and in order: `000 001 002 … 00f.` (base 36, at most 46,656)."""
+    """A text of exactly that many tokens, each different and in order: `000 001 002 … 00f.` (base 36)."""
     return "".join(_numbered(n) + ("." if n == tokens - 1 else "\n" if n % 16 == 15 else " ") for n in range(tokens))
 
 

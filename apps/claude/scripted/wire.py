@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring as dumped
 
 from apps.claude.scripted import tokens
 from apps.claude.scripted.caching import InputUsage
@@ -49,9 +50,12 @@ class Answer:
     usage: dict[str, object] = field(default_factory=dict)
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def dump(value: object) -> bytes:
     """Compact JSON; a lone surrogate, which JSON can carry and UTF-8 cannot, becomes `?`."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def usage(prompt: InputUsage, output_tokens: int, override: Mapping[str, object]) -> dict[str, object]:
@@ -154,7 +158,9 @@ def _block_start(index: int, block: Block) -> bytes:
 
 
 def _delta(index: int, kind: str, key: str, text: str) -> bytes:
-    return event("content_block_delta", index=index, delta={"type": kind, key: text})
+    # Written out because there are so many of them; the other events are rare.
+    data = f'{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{key}":{dumped(text)}}}}}'
+    return b"event: content_block_delta\ndata: " + data.encode("utf-8", "replace") + b"\n\n"
 
 
 def error(
