@@ -6,12 +6,14 @@ from typing import Any, Literal, Self
 Content = tuple[dict[str, Any], ...]
 """Messages-API content blocks, for instance ``{"type": "text", "text": "…"}``."""
 
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message of a conversation."""
 
     role: Literal["user", "assistant"]
     content: Content
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
@@ -33,6 +35,7 @@ class RunSpec:
     wall_seconds: float
     idle_seconds: float
     """The longest silence of the model, the wait for its first token included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -62,6 +65,7 @@ class Usage:
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One metered upstream call: the row that is billed."""
@@ -73,7 +77,7 @@ class Call:
     priced: bool
     """False where the price table does not know the model: the cost is then 0 and must be looked at by a person."""
     estimated: bool
-    """True while the call runs and after a cut answer: input exact once the model began, output from streamed characters."""
+    """True while the call runs and after a cut answer: input exact once the model began, output from characters."""
     status: int
     """HTTP status of the upstream, 0 while there is none."""
     price_version: str
@@ -93,11 +97,13 @@ class Call:
         usage = Usage(**{f.name: data[f.name] for f in fields(Usage)})
         return cls(usage=usage, **{f.name: data[f.name] for f in fields(cls) if f.name != "usage"})
 
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """The CLI took the run."""
 
     model: str
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -105,11 +111,13 @@ class Text:
 
     text: str
 
+
 @dataclass(frozen=True, slots=True)
 class Thinking:
     """A piece of the model's visible thinking."""
 
     text: str
+
 
 @dataclass(frozen=True, slots=True)
 class Metered:
@@ -117,7 +125,9 @@ class Metered:
 
     call: Call
 
+
 Event = Started | Text | Thinking | Metered
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

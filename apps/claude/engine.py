@@ -1,0 +1,176 @@
+"""The engine: one event loop in one thread for the life of a worker, which runs chats on live CLI processes."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.claude import catalog
+from apps.claude import jail as walls
+from apps.claude.chat import ChatRun
+from apps.claude.credential import DEFAULT_UPSTREAM, Credential
+from apps.claude.egress import Egress
+from apps.claude.live import LiveProcess, RewindMissing, Workshop
+from apps.claude.pool import Limits, Pool
+from apps.claude.spec import Event, Outcome, RunSpec
+
+Emit = Callable[[Event], Awaitable[None]]
+
+_SLOT_BYTES = 300 << 20
+"""What one live process may come to weigh; the default number of slots is what the free memory carries of these."""
+_MAX_DEFAULT_SLOTS = 64
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How an engine is set up. Nothing of it reaches a jail."""
+
+    runtime_dir: Path
+    """Sockets and lanes; a short path, since a unix socket's may have 107 bytes."""
+    cli_path: str | None = None
+    credential: Credential | None = None
+    upstream: str = DEFAULT_UPSTREAM
+    slots: int = 0
+    """Chats at once; 0 for what the memory carries."""
+    model: str = "claude-sonnet-5-5"
+    """What spares are started with."""
+    cache_dir: Path = Path("/var/cache/claude-code-api-service")
+    rewind: bool = True
+    """False makes every process serve one question only, as with a CLI that cannot rewind."""
+
+
+def slots_by_memory() -> int:
+    """How many live processes the free memory carries, leaving a quarter of it."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return 4
+    return max(2, min(_MAX_DEFAULT_SLOTS, free * 3 // 4 // _SLOT_BYTES))
+
+
+class Engine:
+    """Thread-safe outside: start, stop, free, cancel, status. `run` belongs to `loop`."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self.slots = config.slots or slots_by_memory()
+        self.loop = asyncio.new_event_loop()
+        self.cli: Path | None = None
+        self.jail: walls.Jail | None = None
+        self.jail_fault: str | None = None
+        self._rewind = config.rewind
+        self._runs: dict[str, ChatRun] = {}
+        self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
+        self._egress = Egress(upstream=config.upstream, credential=config.credential)
+        self._pool: Pool | None = None
+
+    def start(self) -> None:
+        """Find the CLI, probe the jail and begin. Raises catalog.CliMissing."""
+        config = self._config
+        self.cli = catalog.locate_cli(config.cli_path)
+        config.runtime_dir.mkdir(parents=True, exist_ok=True)
+        config.runtime_dir.chmod(0o711)
+        self.cli, self.jail, self.jail_fault = find_walls(self.cli, config.runtime_dir, config.cache_dir)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self.loop).result()
+
+    def stop(self, drain_seconds: float) -> None:
+        """Let running chats end for so long, cancel the rest, end every process."""
+        if not self._thread.is_alive():
+            return
+        deadline = time.monotonic() + drain_seconds
+        while self._runs and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for job_id in list(self._runs):
+            self.cancel(job_id)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._runs and time.monotonic() < deadline:
+            time.sleep(0.02)
+        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(_STOP_SECONDS)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(_STOP_SECONDS)
+        shutil.rmtree(self._config.runtime_dir, ignore_errors=True)
+
+    def free(self) -> int:
+        """Slots that no run holds."""
+        return self.slots - len(self._runs)
+
+    async def run(self, spec: RunSpec, emit: Emit) -> Outcome:
+        """Answer one chat. Failures are in the outcome, never raised."""
+        assert self._pool is not None
+        run = ChatRun(spec, emit)
+        self._runs[spec.job_id] = run
+        try:
+            return await run.answer(self._pool)
+        finally:
+            self._runs.pop(spec.job_id, None)
+
+    def cancel(self, job_id: str) -> bool:
+        """Stop a run; its `run` returns with status cancelled. False where there is no such run."""
+        run = self._runs.get(job_id)
+        if run is None:
+            return False
+        self.loop.call_soon_threadsafe(run.cancel)
+        return True
+
+    def status(self) -> dict[str, object]:
+        """What `/ready` and an operator want to know."""
+        processes = self._pool.processes() if self._pool else ()
+        return {
+            "slots": self.slots,
+            "running": len(self._runs),
+            "processes": len(processes),
+            "memory_bytes": sum(process.cli.memory_bytes() for process in processes),
+            "waiting": self._pool.waiting if self._pool else 0,
+            "jail": self.jail is not None,
+            "jail_fault": self.jail_fault,
+            "rewind": self._rewind,
+            "cli": str(self.cli),
+            "fault": self._pool.last_fault if self._pool else None,
+        }
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    async def _open(self) -> None:
+        await self._egress.start()
+        self._pool = Pool(self._start_process, Limits(self.slots))
+        self._pool.start()
+
+    async def _close(self) -> None:
+        if self._pool:
+            await self._pool.close()
+        await self._egress.stop()
+
+    async def _start_process(self) -> LiveProcess:
+        assert self.cli is not None
+        workshop = Workshop(self.cli, self.jail, self._egress, self._config.runtime_dir)
+        try:
+            return await LiveProcess.start(workshop, self._config.model, rewind=self._rewind)
+        except RewindMissing:
+            self._rewind = False  # from here on every process serves one question
+            return await LiveProcess.start(workshop, self._config.model, rewind=False)
+
+
+def find_walls(cli: Path, runtime_dir: Path, cache_dir: Path) -> tuple[Path, walls.Jail | None, str | None]:
+    """The CLI where the jail can reach it, the jail, and why there is none if there is none."""
+    scratch = runtime_dir / f"probe-{os.getpid()}"
+    scratch.mkdir(exist_ok=True)
+    scratch.chmod(0o755)
+    try:
+        reachable = walls.reachable_cli(cli, cache_dir)
+        return reachable, walls.probe(reachable, scratch), None
+    except (walls.JailBroken, OSError) as error:
+        return cli, None, str(error)
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.rmdir()

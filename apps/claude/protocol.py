@@ -1,0 +1,150 @@
+"""The CLI's stream-json protocol: raw frames stop here, typed ones go on.
+
+Reference: the claude-agent-sdk's `_internal/query.py` and `message_parser.py`. Unknown frames are None, never fatal.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    """A piece of visible thinking."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStop:
+    """The model said why it stopped; nothing of this answer follows."""
+
+    stop_reason: str | None
+    stop_sequence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReply:
+    """The CLI's answer to a control request of ours."""
+
+    request_id: str
+    response: dict[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAsk:
+    """A control request of the CLI (a hook, a permission, an MCP message) that waits for our answer."""
+
+    request_id: str
+    subtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The CLI's word that a turn is over. `is_error` counts, the subtype does not."""
+
+    is_error: bool
+    api_error_status: int | None
+    total_cost_usd: float
+    """Cumulative over the life of the process."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Not the CLI's: wakes whoever waits for a frame, because something else happened."""
+
+
+Frame = TextDelta | ThinkingDelta | AnswerStop | ControlReply | ControlAsk | Result | Nudge
+
+
+def parse(line: bytes) -> Frame | None:
+    """One line of the CLI's stdout as a frame; None for what is not JSON or does not concern us."""
+    try:
+        raw = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(raw, dict):
+        return None
+    match raw.get("type"):
+        case "stream_event":
+            return _stream_event(raw)
+        case "control_response":
+            return _control_reply(raw.get("response"))
+        case "control_request":
+            return ControlAsk(str(raw.get("request_id")), str((raw.get("request") or {}).get("subtype")))
+        case "result":
+            return Result(
+                is_error=bool(raw.get("is_error")),
+                api_error_status=raw.get("api_error_status"),
+                total_cost_usd=float(raw.get("total_cost_usd") or 0),
+                text=str(raw.get("result") or ""),
+            )
+    return None
+
+
+def _stream_event(raw: dict[str, Any]) -> Frame | None:
+    event = raw.get("event")
+    if not isinstance(event, dict):
+        return None
+    delta = event.get("delta")
+    if not isinstance(delta, dict):
+        return None
+    if event.get("type") == "message_delta":
+        return AnswerStop(delta.get("stop_reason"), delta.get("stop_sequence"))
+    match delta.get("type"):
+        case "text_delta":
+            return TextDelta(str(delta.get("text", "")))
+        case "thinking_delta":
+            return ThinkingDelta(str(delta.get("thinking", "")))
+    return None
+
+
+def _control_reply(response: object) -> ControlReply | None:
+    if not isinstance(response, dict):
+        return None
+    error = response.get("error") if response.get("subtype") == "error" else None
+    payload = response.get("response")
+    return ControlReply(
+        request_id=str(response.get("request_id")),
+        response=payload if isinstance(payload, dict) else {},
+        error=str(error) if error is not None else None,
+    )
+
+
+def control_request(request_id: str, subtype: str, **fields: Any) -> bytes:
+    """A control request of ours as one line."""
+    request = {"subtype": subtype, **fields}
+    return _line({"type": "control_request", "request_id": request_id, "request": request})
+
+
+def control_refusal(request_id: str) -> bytes:
+    """The answer to a control request that a tool-less chat has no business to make."""
+    response = {"subtype": "error", "request_id": request_id, "error": "not available"}
+    return _line({"type": "control_response", "response": response})
+
+
+def user_message(uuid: str, content: list[dict[str, Any]]) -> bytes:
+    """A user message as one line. `client_composed` makes the CLI take it verbatim: no /commands, no @files."""
+    return _line(
+        {
+            "type": "user",
+            "uuid": uuid,
+            "session_id": "",
+            "parent_tool_use_id": None,
+            "client_composed": True,
+            "message": {"role": "user", "content": content},
+        }
+    )
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
