@@ -22,6 +22,7 @@ class Draining:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        self._nothing_open = asyncio.Event()
         self.in_flight = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -32,6 +33,7 @@ class Draining:
             await _refuse(send)
             return
         self.in_flight += 1
+        self._nothing_open.clear()
         try:
             if scope["type"] == "websocket":
                 await _until_draining(self._application, scope, receive, send)
@@ -39,6 +41,13 @@ class Draining:
                 await self._application(scope, receive, send)
         finally:
             self.in_flight -= 1
+            if not self.in_flight:
+                self._nothing_open.set()
+
+    async def idle(self) -> None:
+        """Returns when no request and no WebSocket is open."""
+        if self.in_flight:
+            await self._nothing_open.wait()
 
 
 async def _refuse(send: Send) -> None:

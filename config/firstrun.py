@@ -1,0 +1,54 @@
+"""Makes an install ready to serve: tables, and on the first run somebody who can log in and a key to try."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from apps.keys import services as keys
+from apps.keys.models import ApiKey
+
+ADMIN = "admin"
+PROJECT = "default"
+# Any number will do, as long as all nodes of an install use the same one.
+MIGRATING = 0x636373
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the first run made; `None` for what was there already. Shown once, kept nowhere."""
+
+    admin_password: str | None
+    api_key: str | None
+
+
+def prepare(*, now: datetime) -> Made:
+    """Migrates, and makes an admin and a key where there are none. Safe to run again, and on several nodes at once."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+        with transaction.atomic():
+            return Made(admin_password=_first_admin(), api_key=_first_key(now))
+    finally:
+        connection.close()  # and with it the lock
+
+
+def _first_admin() -> str | None:
+    users = get_user_model().objects
+    if users.exists():
+        return None
+    password = secrets.token_urlsafe(15)
+    users.create_superuser(ADMIN, email="", password=password)
+    return password
+
+
+def _first_key(now: datetime) -> str | None:
+    if ApiKey.objects.exists():
+        return None
+    project, _ = keys.ensure_project(slug=PROJECT, now=now)
+    return keys.issue(project=project, name="first key", now=now)[1]

@@ -1,0 +1,162 @@
+"""The order in which the parts of a service start and stop."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from apps.claude.credential import SETTINGS, Credential
+from config import listening, valkey
+from config.env import ROOT, Misconfigured
+from config.preflight import Checked
+from config.processes import kill_session, spawn
+from config.supervisor import Child, Program
+
+MANAGE = (sys.executable, str(ROOT / "manage.py"))
+START_SECONDS = 90
+
+
+class Startup:
+    """Starts everything that `checked` asks for, and stops whatever was started."""
+
+    def __init__(self, checked: Checked, say: Callable[[str], None]) -> None:
+        self._checked = checked
+        self._environ = checked.environ
+        self._say = say
+        self._started: list[Child] = []  # in order; stopped last to first, web and workers together
+        self._serving: list[Child] = []
+
+    async def run(self) -> None:
+        """Returns when the service answers. Raises Misconfigured saying which part did not start, and why."""
+        checked = self._checked
+        if checked.env.demo:
+            await self._scripted_model()
+        if checked.valkey_program is not None:
+            await self._valkey(checked.valkey_program)
+        await self._prepare()
+        drain = checked.env.drain_seconds
+        web = ["run_web", "--fd", str(checked.listener.fileno())]
+        for program in (
+            self._django("web", web, stop_seconds=drain + 14, pass_fds=(checked.listener.fileno(),)),
+            self._django("workers", ["run_workers"], stop_seconds=drain + 12),
+        ):
+            self._serving.append(Child(program, self._say))
+            await self._serving[-1].start()
+        await self._until_web_answers()
+        self._announce()
+
+    async def stop(self) -> None:
+        """Web and workers first, at once: web lets open requests end while the workers finish their jobs."""
+        if any(child.running for child in self._serving):
+            self._say(
+                f"stopping; running jobs have {self._checked.env.drain_seconds:.0f} s (again: stop without waiting)"
+            )
+        await asyncio.gather(*(child.stop() for child in self._serving))
+        for child in reversed(self._started):
+            await child.stop()
+
+    def kill(self) -> None:
+        """Ends everything now."""
+        for child in (*self._serving, *self._started):
+            child.kill()
+
+    def _django(
+        self, name: str, arguments: list[str], *, stop_seconds: float, pass_fds: tuple[int, ...] = ()
+    ) -> Program:
+        return Program(
+            name=name,
+            command=[*MANAGE, *arguments],
+            environ=self._environ,
+            stop_seconds=stop_seconds,
+            pass_fds=pass_fds,
+        )
+
+    async def _scripted_model(self) -> None:
+        # A port of its own choosing would be another one after a restart.
+        with listening.listen("127.0.0.1", 0) as free:
+            port = free.getsockname()[1]
+        log = self._checked.env.data_dir / "scripted-model.log"
+        child = Child(
+            Program(
+                name="scripted model",
+                command=[sys.executable, "-m", "apps.claude.scripted", "--port", str(port)],
+                environ={**self._environ, "PYTHONPATH": str(ROOT)},
+                stop_seconds=3,
+                log=log,
+            ),
+            self._say,
+        )
+        self._started.append(child)
+        await child.start()
+        await _eventually(lambda: b"listening" in log.read_bytes(), child, log)
+        self._environ["ANTHROPIC_BASE_URL"] = f"http://127.0.0.1:{port}"
+
+    async def _valkey(self, program: str) -> None:
+        data_dir = self._checked.env.data_dir / "valkey"
+        data_dir.mkdir(mode=0o700, exist_ok=True)
+        log = self._checked.env.data_dir / "valkey.log"
+        unix_socket = self._checked.runtime_dir / "valkey.sock"
+        command = valkey.command(program, unix_socket=unix_socket, data_dir=data_dir)
+        child = Child(
+            Program(name="Valkey", command=command, environ=self._environ, stop_seconds=5, log=log), self._say
+        )
+        self._started.append(child)
+        await child.start()
+        await _eventually(lambda: valkey.answers(unix_socket), child, log)
+
+    async def _prepare(self) -> None:
+        process = await spawn([*MANAGE, "prepare", "--url", self._checked.url], environ=self._environ)
+        try:
+            status = await process.wait()
+        finally:
+            kill_session(process)
+        if status:
+            raise Misconfigured("the database could not be prepared; the line above says why")
+
+    async def _until_web_answers(self) -> None:
+        port = self._checked.listener.getsockname()[1]
+        for _ in range(START_SECONDS * 10):
+            if await _healthy(self._checked.listener.getsockname()[0], port):
+                return
+            await asyncio.sleep(0.1)
+        raise Misconfigured(f"web did not answer within {START_SECONDS} s; the lines above say why")
+
+    def _announce(self) -> None:
+        url, env = self._checked.url, self._checked.env
+        credential = Credential.from_env(self._environ)
+        if env.demo:
+            self._say("DEMO: a scripted model answers. No real Claude, no account, no cost.")
+        elif credential is None:
+            self._say(f"no credential: chats are answered with 503 until one of {', '.join(SETTINGS)} is set")
+        elif credential.warning:
+            self._say(f"warning: {credential.warning}")
+        self._say(f"serving  {url}/v1    docs {url}/docs    admin {url}/admin/    (Ctrl-C stops)")
+
+
+async def _eventually(condition: Callable[[], bool], child: Child, log: Path) -> None:
+    for _ in range(START_SECONDS * 50):
+        if condition():
+            return
+        if not child.running:
+            break
+        await asyncio.sleep(0.02)
+    raise Misconfigured(f"{child.program.name} did not start: {_last_line(log)}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else "it said nothing"
+
+
+async def _healthy(host: str, port: int) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            status = await asyncio.wait_for(reader.readline(), 5)
+        finally:
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return status.startswith(b"HTTP/1.1 200")
