@@ -6,11 +6,13 @@ import sys
 from decimal import Decimal
 from typing import Any
 
+import django_stubs_ext
 import environ
 
 from config import logs, paths, version
 from config.env import ROOT, Env
 
+django_stubs_ext.monkeypatch()
 ENV = Env.read(os.environ)
 BASE_DIR = ROOT
 VERSION = version.current()
