@@ -75,6 +75,9 @@ def _environment(*, home: str, tmp: str, socket: str) -> dict[str, str]:
         "ANTHROPIC_UNIX_SOCKET": socket,
         "ANTHROPIC_API_KEY": "dummy-key-the-egress-holds-the-real-one",
         "CLAUDE_CODE_MAX_RETRIES": "0",
+        # The billing header carries a fingerprint of what the CLI takes for the first message; it would differ with
+        # every turn of a replayed conversation and stand in front of everything that could be cached.
+        "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
         **dict.fromkeys(_SWITCHES, "1"),
     }
 

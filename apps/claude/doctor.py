@@ -1,0 +1,121 @@
+"""Proves, one by one, what the engine stands on: the CLI, the jail, the egress, and each undocumented feature."""
+
+import asyncio
+import subprocess
+import time
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from apps.claude import catalog
+from apps.claude.egress import Egress
+from apps.claude.engine import Engine, EngineConfig, find_walls
+from apps.claude.live import CliUnfit, LiveProcess, RewindMissing, Workshop
+from apps.claude.spec import Event, RunSpec, Turn
+
+TESTED_CLI_VERSION = "2.1.330"
+_CALL_CAP_MICROUSD = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tried. `warn` works, but not as well as it should."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    detail: str
+
+
+def examine(config: EngineConfig, *, call: bool) -> list[Check]:
+    """Try everything in turn; with `call`, ask the upstream one cheap question (it is billed). Takes about 2 s."""
+    try:
+        cli = catalog.locate_cli(config.cli_path)
+    except catalog.CliMissing as missing:
+        return [Check("cli", "fail", str(missing))]
+    checks = [_version(cli)]
+    config.runtime_dir.mkdir(parents=True, exist_ok=True)
+    config.runtime_dir.chmod(0o711)
+    cli, jail, fault = find_walls(cli, config.runtime_dir, config.cache_dir)
+    if jail:
+        checks.append(Check("jail", "ok", f"{jail.bwrap} around the CLI"))
+    else:
+        checks.append(Check("jail", "warn", f"{fault}: chat runs without a jail, tools will be refused"))
+    egress = Egress(upstream=config.upstream, credential=None)
+    checks += asyncio.run(_features(Workshop(cli, jail, egress, config.runtime_dir), config.model))
+    checks.append(_credential(config))
+    if call and config.credential:
+        checks.append(_call(config))
+    return checks
+
+
+def _version(cli: object) -> Check:
+    done = subprocess.run([str(cli), "--version"], capture_output=True, text=True, timeout=30, check=False)
+    version = done.stdout.split()[0] if done.returncode == 0 and done.stdout else ""
+    if not version:
+        return Check("cli", "fail", f"{cli} does not run: {done.stderr.strip()[:200]}")
+    if version != TESTED_CLI_VERSION:
+        return Check("cli", "warn", f"{version} at {cli}; this release was tested with {TESTED_CLI_VERSION}")
+    return Check("cli", "ok", f"{version} at {cli}")
+
+
+async def _features(workshop: Workshop, model: str) -> list[Check]:
+    """The undocumented features, proven by a process that answers a rehearsed question without any upstream."""
+    await workshop.egress.start()
+    try:
+        return await _rehearse(workshop, model)
+    finally:
+        await workshop.egress.stop()
+
+
+async def _rehearse(workshop: Workshop, model: str) -> list[Check]:
+    started = time.monotonic()
+    try:
+        live = await LiveProcess.start(workshop, model)
+    except RewindMissing as missing:
+        proven = Check("egress", "ok", "the CLI speaks to its own unix socket; prompts arrive verbatim")
+        return [proven, Check("rewind", "warn", f"{missing}: each process serves one question (spares)")]
+    except (CliUnfit, OSError) as unfit:
+        return [Check("egress", "fail", str(unfit))]
+    seconds = time.monotonic() - started
+    try:
+        checks = [
+            Check("egress", "ok", f"the CLI speaks to its own unix socket; ready after {seconds:.1f} s"),
+            Check("verbatim", "ok", "commands and file mentions in a prompt stay text"),
+            Check("rewind", "ok", "a conversation can be taken back between questions"),
+        ]
+        try:
+            await live.use_model("claude-haiku-5-5")
+            checks.append(Check("set_model", "ok", "a live process changes its model"))
+        except (CliUnfit, TimeoutError) as unfit:
+            checks.append(Check("set_model", "warn", f"{unfit}: only the default model runs on live processes"))
+        return checks
+    finally:
+        await live.aclose()
+
+
+def _credential(config: EngineConfig) -> Check:
+    credential = config.credential
+    if credential is None:
+        return Check("credential", "fail", "none: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN)")
+    if credential.warning:
+        return Check("credential", "warn", credential.warning)
+    return Check("credential", "ok", f"{credential.setting} for {config.upstream}")
+
+
+def _call(config: EngineConfig) -> Check:
+    """One question to the cheapest model."""
+    question: tuple[Turn, ...] = (Turn("user", ({"type": "text", "text": "Say ok."},)),)
+    model = catalog.resolve("haiku") or config.model
+    spec = RunSpec("doctor", "doctor", model, "", question, 256, (), None, None, _CALL_CAP_MICROUSD, 60.0, 60.0)
+
+    async def ignore(_event: Event) -> None:
+        return None
+
+    engine = Engine(replace(config, slots=1, model=model))
+    engine.start()
+    try:
+        outcome = asyncio.run_coroutine_threadsafe(engine.run(spec, ignore), engine.loop).result(90)
+    finally:
+        engine.stop(0)
+    if outcome.status == "completed":
+        return Check("call", "ok", f"{model} answered; cost {outcome.cost_microusd} µ$")
+    return Check("call", "fail", f"{outcome.error_code}: {outcome.error_message}")
