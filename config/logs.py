@@ -16,6 +16,7 @@ PRIVATE_FIELDS = re.compile(
 )
 SECRET_VALUES = re.compile(r"(ccs_[a-z]+_[A-Za-z0-9]+_|sk-ant-|sk-|Bearer\s+)[A-Za-z0-9_\-.]{6,}")
 HIDDEN = "[hidden]"
+TALKATIVE = ("aiohttp", "asyncio", "axes", "daphne", "django_q", "django-q", "httpx", "urllib3")
 
 
 def _hide(value: object, depth: int = 4) -> object:
@@ -81,10 +82,7 @@ def configure(*, log_format: str, level: str) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": level.upper()},
-            "loggers": {
-                # These say at INFO what every request and every connection does.
-                name: {"level": "WARNING"}
-                for name in ("aiohttp", "asyncio", "axes", "daphne", "django_q", "django-q", "httpx", "urllib3")
-            },
+            # These say at INFO what every request and every connection does; Django warns of each 404.
+            "loggers": {name: {"level": "WARNING"} for name in TALKATIVE} | {"django.request": {"level": "ERROR"}},
         }
     )
