@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: while the process drains, nothing new comes in and WebSockets are told to come back."""
+"""The outermost ASGI layer: while the process drains, nothing new comes in, and what is open ends in good order."""
 
 import asyncio
 import json
@@ -15,75 +15,108 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 SERVICE_RESTART = 1012
 # Load balancers must see the answer of these until the end.
 ALWAYS_ANSWERED = ("/health", "/ready", "/metrics")
+ERROR = {
+    "message": "The service is restarting; try again in a moment.",
+    "type": "server_error",
+    "param": None,
+    "code": "service_restarting",
+}
+# OpenAI's clients look for `error` in the data, Anthropic's for the event's name and `type`.
+ERROR_EVENT = b"event: error\ndata: " + json.dumps({"type": "error", "error": ERROR}).encode() + b"\n\n"
+COMMENT = b": the service is restarting; reconnect with Last-Event-ID\n\n"
 
 
 class Draining:
-    """Wraps an ASGI application; see the module. Open requests go on, their number is `in_flight`."""
+    """Wraps an ASGI application; see the module. `in_flight` is the number of open requests and WebSockets."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        self._open: set[Exchange] = set()
         self._nothing_open = asyncio.Event()
-        self.in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._open)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if lifecycle.is_draining() and scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": SERVICE_RESTART})
-            return
+        exchange = Exchange(scope, send)
         if lifecycle.is_draining() and not scope["path"].startswith(ALWAYS_ANSWERED):
-            await _refuse(send)
+            await exchange.refuse()
             return
-        self.in_flight += 1
+        self._open.add(exchange)
         self._nothing_open.clear()
         try:
-            if scope["type"] == "websocket":
-                await _until_draining(self._application, scope, receive, send)
-            else:
-                await self._application(scope, receive, send)
+            await self._application(scope, receive, exchange.send)
         finally:
-            self.in_flight -= 1
-            if not self.in_flight:
+            self._open.discard(exchange)
+            if not self._open:
                 self._nothing_open.set()
 
-    async def idle(self) -> None:
-        """Returns when no request and no WebSocket is open."""
-        if self.in_flight:
-            await self._nothing_open.wait()
+    async def drain(self, *, patience_seconds: float) -> None:
+        """Ends at once what a client can take up again, waits for the rest, and at last refuses what is left."""
+        lifecycle.begin_draining()
+        await asyncio.gather(*(exchange.end_if_resumable() for exchange in self._open))
+        if await self._idle_within(patience_seconds):
+            return
+        await asyncio.gather(*(exchange.refuse() for exchange in self._open))
+        await self._idle_within(2)
+
+    async def _idle_within(self, seconds: float) -> bool:
+        if self._open:
+            try:
+                await asyncio.wait_for(self._nothing_open.wait(), seconds)
+            except TimeoutError:
+                return False
+        return True
 
 
-async def _refuse(send: Send) -> None:
-    error = {
-        "message": "The service is restarting; try again in a moment.",
-        "type": "server_error",
-        "param": None,
-        "code": "service_restarting",
-    }
-    headers = [(b"content-type", b"application/json"), (b"retry-after", b"2"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps({"error": error}).encode()})
+class Exchange:
+    """One open request or WebSocket, and how far its answer has come."""
 
+    def __init__(self, scope: Message, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._started = False
+        self._streams_events = False
+        self._ended = False
 
-async def _until_draining(application: Application, scope: Message, receive: Receive, send: Send) -> None:
-    """Runs a WebSocket's application; when draining begins, closes it with 1012 after what was already being sent."""
-    sending = asyncio.Lock()
-    closed = False
+    async def send(self, message: Message) -> None:
+        """The application's way out; what it says after we ended the exchange is dropped."""
+        if self._ended:
+            return
+        if message["type"] == "http.response.start":
+            self._started = True
+            self._streams_events = any(
+                name.lower() == b"content-type" and value.startswith(b"text/event-stream")
+                for name, value in message.get("headers", ())
+            )
+        await self._send(message)
 
-    async def send_in_turn(message: Message) -> None:
-        async with sending:
-            if not closed:
-                await send(message)
+    async def end_if_resumable(self) -> None:
+        """Ends WebSockets, and event streams that were asked for with GET: those may be asked for again."""
+        if self._scope["type"] == "websocket":
+            await self.refuse()
+        elif self._streams_events and self._scope["method"] == "GET":
+            await self._end({"type": "http.response.body", "body": COMMENT})
 
-    async def close_when_draining() -> None:
-        nonlocal closed
-        await lifecycle.draining()
-        async with sending:
-            closed = True
-            await send({"type": "websocket.close", "code": SERVICE_RESTART})
+    async def refuse(self) -> None:
+        """Ends the exchange, whatever its state, so that the client knows to try again."""
+        if self._scope["type"] == "websocket":
+            await self._end({"type": "websocket.close", "code": SERVICE_RESTART})
+        elif not self._started:
+            headers = [(b"content-type", b"application/json"), (b"retry-after", b"2"), (b"connection", b"close")]
+            await self._end(
+                {"type": "http.response.start", "status": 503, "headers": headers},
+                {"type": "http.response.body", "body": json.dumps({"error": ERROR}).encode()},
+            )
+        elif self._streams_events:
+            await self._end({"type": "http.response.body", "body": ERROR_EVENT})
 
-    closing = asyncio.create_task(close_when_draining())
-    try:
-        await application(scope, receive, send_in_turn)
-    finally:
-        closing.cancel()
+    async def _end(self, *messages: Message) -> None:
+        if not self._ended:
+            self._ended = True
+            for message in messages:
+                await self._send(message)
 
 
 async def refuse_websocket(_scope: Message, _receive: Receive, send: Send) -> None:

@@ -17,7 +17,6 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory
 from twisted.logger import globalLogBeginner
 
-from config import lifecycle
 from config.draining import Draining
 
 log = structlog.get_logger(__name__)
@@ -133,11 +132,9 @@ class Web(Server):  # type: ignore[misc]
             self._stopping = asyncio.ensure_future(self._drain_and_stop())
 
     async def _drain_and_stop(self) -> None:
-        lifecycle.begin_draining()
-        try:
-            # Workers stop their last jobs after `drain_seconds`; the answers to those still have to go out.
-            await asyncio.wait_for(self._draining.idle(), self._drain_seconds + 8)
-        except TimeoutError:
+        # Workers stop their last jobs after `drain_seconds`; the answers to those still have to go out.
+        await self._draining.drain(patience_seconds=self._drain_seconds + 6)
+        if self._draining.in_flight:
             log.warning("stopping with open requests", open_requests=self._draining.in_flight)
         deadline = time.monotonic() + 2
         while any(map(_unsent_bytes, self.connections)) and time.monotonic() < deadline:  # noqa: ASYNC110
