@@ -1,0 +1,1 @@
+"""The suite: a folder per app, a file per behaviour; `support` holds what they share."""

@@ -1,0 +1,130 @@
+"""What every test can ask for. The servers are real and start when the first test needs them."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+
+from tests.support import isolation, processes
+from tests.support.postgres import PostgresServer
+from tests.support.scripted import ScriptedServer, new_marker
+from tests.support.service import Person, Service
+from tests.support.valkey import ValkeyServer
+
+# Short, because unix sockets in it may have 107 characters; open to pass, because jails run as other users.
+SESSION = Path(tempfile.mkdtemp(prefix="ccs-t-"))
+SESSION.chmod(0o711)
+isolation.isolate(SESSION)
+processes.adopt_orphans()
+
+ServiceFactory = Callable[..., Service]
+
+
+def pytest_unconfigure() -> None:
+    rmtree(SESSION, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test shows what the service it used had to say."""
+    report = yield
+    service = getattr(item, "funcargs", {}).get("service")
+    if isinstance(service, Service) and report.failed:  # type: ignore[attr-defined]
+        report.sections.append(("service", service.program.tail()))  # type: ignore[attr-defined]
+    return report
+
+
+@pytest.fixture
+def marker() -> str:
+    """A word for this test's prompts, to find its requests in the scripted model's log."""
+    return new_marker()
+
+
+@pytest.fixture(scope="session")
+def scripted_model() -> Iterator[ScriptedServer]:
+    """The upstream: a scripted Messages API. `scripted_model.log.containing(marker)` is what it was asked."""
+    directory = SESSION / "scripted"
+    directory.mkdir()
+    server = ScriptedServer(directory)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_valkey() -> Iterator[ValkeyServer]:
+    """Where the settings of in-process tests point."""
+    server = ValkeyServer(SESSION / "valkey")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def valkey(_session_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
+    """The Valkey of in-process tests, empty again afterwards."""
+    yield _session_valkey
+    _session_valkey.flush()
+
+
+@pytest.fixture
+def private_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Valkey for one test, which may kill and restart it."""
+    with tempfile.TemporaryDirectory(prefix="v-", dir=SESSION) as directory:
+        server = ValkeyServer(Path(directory))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL; `postgres.new_database()` is a `DATABASE_URL`."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def service(scripted_model: ScriptedServer) -> Iterator[Service]:
+    """The whole service, shared by all tests. Do not stop parts of it: ask `new_service` for one of your own."""
+    running = Service(SESSION / "service", upstream=scripted_model.url, environ={})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def new_service(scripted_model: ScriptedServer) -> Iterator[ServiceFactory]:
+    """`new_service(WORKERS="1", …)` starts a whole service with those settings, for this test only."""
+    running: list[Service] = []
+
+    def start(**environ: str) -> Service:
+        directory = Path(tempfile.mkdtemp(prefix="s-", dir=SESSION))
+        running.append(Service(directory, upstream=scripted_model.url, environ=environ))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.kill()
+
+
+@pytest.fixture
+def alice(service: Service) -> Person:
+    """Owner of the project atlas, with a key of the shared service."""
+    return service.alice
+
+
+@pytest.fixture
+def bob(service: Service) -> Person:
+    """Works on the project atlas too."""
+    return service.bob
+
+
+@pytest.fixture
+def charlie(service: Service) -> Person:
+    """Owner of another project; must see nothing of atlas."""
+    return service.charlie

@@ -1,0 +1,1 @@
+"""The test harness: real processes, real servers, real databases; no mocks of the CLI."""
