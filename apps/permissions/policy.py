@@ -7,9 +7,8 @@ rule allows is refused; an explicit wish beyond a limit is refused, a missing on
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
 
-from apps.permissions.refs import Kind, Pattern, Ref, ref
+from apps.permissions.refs import MAX_LENGTH, Kind, Pattern, Ref, ref
 from apps.permissions.verdict import Grant, Permit, Reason, Refusal
 from apps.permissions.words import describe, dollars
 
@@ -103,7 +102,7 @@ def judge(policy: Policy, thing: Ref) -> Permit | Reason:
     """May this one thing be used, and which rule says so? `decide` is this for all things of a request, and limits."""
     subject = f"This key may not use {describe(thing)}"
     if not thing.is_well_formed():
-        return Reason("bad_name", str(thing), None, f"{subject}: that is not the name of a {thing.kind}")
+        return Reason("bad_name", str(thing)[:MAX_LENGTH], None, f"{subject}: that is not the name of a {thing.kind}")
     starter = _STARTERS.get(thing.kind)
     for rule in policy.deny:
         if rule.matches(thing):

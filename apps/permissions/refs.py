@@ -18,8 +18,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]*")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/-]*")  # upstreams have ids such as `region/vendor.model-v1:0`
 _GLOB = re.compile(r"[A-Za-z0-9*][A-Za-z0-9_.:@/*-]*")
 
-SAME_TOOL = {"Task": "Agent", "Agent": "Task"}
-"""The CLI lists the tool that starts agents as `Task` and takes rules for it as `Agent`: a rule must catch both."""
+_SAME_TOOL = (("Agent", "Task"), ("TaskStop", "KillShell", "KillBash"), ("SendUserMessage", "Brief"))
+"""Tools that the CLI (2.1.330) takes under several names; it lists `Agent` as `Task`. A rule must catch them all."""
 
 
 class BadPattern(ValueError):
@@ -46,7 +46,7 @@ def ref(kind: Kind, *names: str) -> Ref:
     """The thing of these names, the CLI's own synonyms included. Raises ValueError without a name."""
     if not names:
         raise ValueError(f"a {kind} needs a name")
-    synonyms = [SAME_TOOL[name] for name in names if kind == "tool" and name in SAME_TOOL]
+    synonyms = [other for same in _SAME_TOOL if kind == "tool" and not set(same).isdisjoint(names) for other in same]
     return Ref(kind, tuple(dict.fromkeys([*names, *synonyms])))
 
 
@@ -98,9 +98,8 @@ def parse(text: str) -> Pattern:
     if not glob:
         raise BadPattern(f"'{text}' names nothing: write {kind}:* for every {kind}")
     if "(" in glob and kind == "tool":
-        raise BadPattern(
-            f"'{text}': a rule names a whole tool, its arguments cannot be fenced; write {kind}:{glob.partition('(')[0]}"
-        )
+        whole = glob.partition("(")[0]
+        raise BadPattern(f"'{text}': a rule names a whole tool, its arguments cannot be fenced; write {kind}:{whole}")
     if any(mark in glob for mark in " \t\n,;"):
         raise BadPattern(f"'{text}' names more than one thing: write one pattern for each")
     if not _GLOB.fullmatch(glob):

@@ -1,4 +1,4 @@
-"""How shipped tiers reach the database: migrations carry the data and call `ship`, so an upgrade is one more migration."""
+"""How shipped tiers reach the database: migrations carry the data and call `ship`; an upgrade is one more migration."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

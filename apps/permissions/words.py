@@ -6,15 +6,22 @@ from apps.permissions.refs import Ref
 
 
 def describe(thing: Ref) -> str:
-    """`Bash`, `agent security-auditor`, `model claude-haiku-4-5 (haiku)`: safe to print, whatever was asked for."""
-    name = thing.names[0] if thing.is_well_formed() else repr(thing.names[0][:60])
+    """`Bash`, `agent security-auditor`, `model claude-haiku-5-5 (haiku)`: safe to print, whatever was asked for."""
+    if not thing.is_well_formed():
+        return f"{thing.kind} {thing.names[0][:60]!r}"
+    name, *others = thing.names
     if thing.kind == "tool":
         return name
-    also = ", ".join(thing.names[1:]) if thing.is_well_formed() else ""
-    return f"{thing.kind} {name} ({also})" if also else f"{thing.kind} {name}"
+    return f"{thing.kind} {name}" + (f" ({', '.join(others)})" if others else "")
 
 
 def dollars(microusd: int) -> str:
-    """The exact amount, never rounded: `$0.10`, `$0.0042`, `$1,234.50`. Two limits that differ must read differently."""
+    """The exact amount, never rounded, so that limits that differ read differently: `$0.10`, `$0.0042`, `$1,234.50`."""
     whole, _, cents = f"{Decimal(microusd).scaleb(-6):,.6f}".partition(".")
     return f"${whole}.{cents[:2]}{cents[2:].rstrip('0')}"
+
+
+def duration(seconds: int) -> str:
+    """`45 s`, `10 min`, `1 h 30 min`."""
+    parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "min"), (seconds % 60, "s"))
+    return " ".join(f"{count:,} {unit}" for count, unit in parts if count) or "0 s"

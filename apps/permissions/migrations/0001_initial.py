@@ -1,5 +1,6 @@
-import apps.permissions.models
 from django.db import migrations, models
+
+import apps.permissions.models
 
 
 class Migration(migrations.Migration):

@@ -9,13 +9,16 @@ from apps.permissions.tiers import ship
 
 READING = ["tool:Read", "tool:Glob", "tool:Grep"]
 WRITING = ["tool:Write", "tool:Edit", "tool:NotebookEdit"]
+# The short name stands for the newest model of a family only; the ids catch its older ones.
+HAIKU = ["model:haiku", "model:claude-haiku-*"]
+SONNET = ["model:sonnet", "model:claude-sonnet-*"]
 
 TIERS = [
     {
         "slug": "free",
         "name": "Free",
         "description": "Reads and answers. For trying things out and for keys that are handed to strangers.",
-        "allow": [*READING, "model:haiku"],
+        "allow": [*READING, *HAIKU],
         "deny": [],
         "ask": [],
         "max_cost_microusd": 100_000,
@@ -28,7 +31,7 @@ TIERS = [
         "name": "Pro",
         "description": "Reads and writes files in its workspace, with every agent and skill that is listed under "
         "Capabilities. No shell and no network: an agent or a skill that wants them goes without.",
-        "allow": [*READING, *WRITING, "agent:*", "skill:*", "model:haiku", "model:sonnet"],
+        "allow": [*READING, *WRITING, "agent:*", "skill:*", *HAIKU, *SONNET],
         "deny": [],
         "ask": [],
         "max_cost_microusd": 1_000_000,
