@@ -65,7 +65,7 @@ class PostgresServer:
         """The `DATABASE_URL` of a new, empty database."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+            connection.execute(f'CREATE DATABASE "{name}"')
         return f"postgres://postgres@/{name}?host={self._data}"
 
     def connections(self, database_url: str) -> int:

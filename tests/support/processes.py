@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from tests.support.waiting import eventually
 
@@ -34,7 +34,7 @@ def descendants(pid: int | None = None) -> list[psutil.Process]:
 def is_alive(process: psutil.Process) -> bool:
     """Whether it still runs; a zombie does not."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -70,6 +70,10 @@ def nothing_survives(*, seconds: float = 2.0) -> Iterator[None]:
         return True
 
     eventually(nothing_new, seconds=seconds)
+
+
+class Ended(Exception):
+    """A program has ended that should be running; the message is what it printed last."""
 
 
 class Program:
@@ -109,15 +113,19 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """The program's own pid. Raises `LookupError` when it has ended."""
-        if self.exit_status is not None:
-            raise LookupError(f"it has ended with status {self.exit_status}")
+        """The program's own pid. Raises `Ended`."""
+        self.check()
         return eventually(lambda: self._noted("pid"))
 
     @property
     def exit_status(self) -> int | None:
         """How it ended (negative: by that signal), or `None` while it runs."""
         return self._noted("status")
+
+    def check(self) -> None:
+        """Raises `Ended` unless it runs."""
+        if self.exit_status is not None:
+            raise Ended(f"status {self.exit_status}, last lines:\n{self.tail()}")
 
     def offspring(self) -> list[psutil.Process]:
         """The program itself and all that came of it, as far as it lives."""

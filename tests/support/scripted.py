@@ -36,7 +36,7 @@ class Log:
             assert len(entries) == 1, f"{len(entries)} requests contain {marker}"
             return entries[0] if entries[0]["finished"] else None
 
-        return eventually(finished, seconds=seconds, message=f"no finished request with {marker}") or {}
+        return eventually(finished, seconds=seconds, message=f"no finished request with {marker}")
 
 
 class ScriptedServer:
@@ -46,9 +46,13 @@ class ScriptedServer:
         command = [sys.executable, "-m", "apps.claude.scripted", "--log-limit", "5000", *arguments]
         environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         self.program = Program(command, environ=environ, log=directory / "scripted.log")
-        line = eventually(lambda: self.program.output, seconds=20, message="the scripted model did not start")
-        self.url = line.split()[-1]
+        self.url = eventually(self._listening, seconds=20, message="the scripted model did not start")
         self.log = Log(self.url)
+
+    def _listening(self) -> str:
+        self.program.check()
+        _, said, url = self.program.output.strip().partition("listening ")
+        return url if said else ""
 
     def answer(self, match: str, *answers: str | list[dict[str, object]]) -> None:
         """Queue answers for requests that contain `match`: texts with directives, or lists of content blocks."""

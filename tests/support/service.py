@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from config.paths import runtime_dir
 from tests.support.http import Http
@@ -56,7 +56,7 @@ class Service:
         self.program = Program(command, environ=self.environ, log=directory / "service.log")
         try:
             self.url = eventually(self._announced, seconds=START_SECONDS, message="the service did not start")
-        except AssertionError:
+        except BaseException:
             self.kill()
             raise
 
@@ -142,7 +142,7 @@ class Service:
         return {}
 
     def _announced(self) -> str:
-        assert self.program.exit_status is None, f"it ended:\n{self.program.tail()}"
+        self.program.check()
         found = re.search(r"serving\s+(http://\S+?)/v1", self.output)
         assert found, f"its last lines:\n{self.program.tail()}"
         return found[1]
