@@ -1,14 +1,16 @@
 """Proves, one by one, what the engine stands on: the CLI, the jail, the egress, and each undocumented feature."""
 
 import asyncio
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from apps.claude import catalog
 from apps.claude.egress import Egress
-from apps.claude.engine import Engine, EngineConfig, find_walls
+from apps.claude.engine import Engine, EngineConfig, find_walls, temporary_runtime_dir
 from apps.claude.live import CliUnfit, LiveProcess, RewindMissing, Workshop
 from apps.claude.spec import Event, RunSpec, Turn
 
@@ -32,22 +34,31 @@ def examine(config: EngineConfig, *, call: bool) -> list[Check]:
     except catalog.CliMissing as missing:
         return [Check("cli", "fail", str(missing))]
     checks = [_version(cli)]
-    config.runtime_dir.mkdir(parents=True, exist_ok=True)
-    config.runtime_dir.chmod(0o711)
-    cli, jail, fault = find_walls(cli, config.runtime_dir, config.cache_dir)
+    runtime_dir = config.runtime_dir or temporary_runtime_dir()
+    try:
+        return [*checks, *_walls_and_features(config, cli, runtime_dir), *_upstream(config, call=call)]
+    finally:
+        shutil.rmtree(runtime_dir, ignore_errors=True)
+
+
+def _walls_and_features(config: EngineConfig, cli: Path, runtime_dir: Path) -> list[Check]:
+    cli, jail, fault = find_walls(cli, runtime_dir, config.cache_dir)
     if jail:
-        checks.append(Check("jail", "ok", f"{jail.bwrap} around the CLI"))
+        walls = Check("jail", "ok", f"{jail.bwrap} around the CLI")
     else:
-        checks.append(Check("jail", "warn", f"{fault}: chat runs without a jail, tools will be refused"))
+        walls = Check("jail", "warn", f"{fault}: chat runs without a jail, tools will be refused")
     egress = Egress(upstream=config.upstream, credential=None)
-    checks += asyncio.run(_features(Workshop(cli, jail, egress, config.runtime_dir), config.model))
-    checks.append(_credential(config))
+    return [walls, *asyncio.run(_features(Workshop(cli, jail, egress, runtime_dir), config.model))]
+
+
+def _upstream(config: EngineConfig, *, call: bool) -> list[Check]:
+    checks = [_credential(config)]
     if call and config.credential:
         checks.append(_call(config))
     return checks
 
 
-def _version(cli: object) -> Check:
+def _version(cli: Path) -> Check:
     done = subprocess.run([str(cli), "--version"], capture_output=True, text=True, timeout=30, check=False)
     version = done.stdout.split()[0] if done.returncode == 0 and done.stdout else ""
     if not version:
@@ -110,7 +121,7 @@ def _call(config: EngineConfig) -> Check:
     async def ignore(_event: Event) -> None:
         return None
 
-    engine = Engine(replace(config, slots=1, model=model))
+    engine = Engine(replace(config, runtime_dir=None, slots=1, model=model))
     engine.start()
     try:
         outcome = asyncio.run_coroutine_threadsafe(engine.run(spec, ignore), engine.loop).result(90)

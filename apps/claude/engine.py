@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -31,8 +32,9 @@ _STOP_SECONDS = 10.0
 class EngineConfig:
     """How an engine is set up. Nothing of it reaches a jail."""
 
-    runtime_dir: Path
-    """Sockets and lanes; a short path, since a unix socket's may have 107 bytes."""
+    runtime_dir: Path | None = None
+    """Sockets and lanes, gone with the engine. None for one under the system's temporary directory: the path must be
+    short, since a unix socket's may have 107 bytes, and open to the jail's uid, which a private directory is not."""
     cli_path: str | None = None
     credential: Credential | None = None
     upstream: str = DEFAULT_UPSTREAM
@@ -61,6 +63,7 @@ class Engine:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
+        self._runtime_dir = config.runtime_dir or temporary_runtime_dir()
         self.slots = config.slots or slots_by_memory()
         self.loop = asyncio.new_event_loop()
         self.cli: Path | None = None
@@ -76,9 +79,7 @@ class Engine:
         """Find the CLI, probe the jail and begin. Raises catalog.CliMissing."""
         config = self._config
         self.cli = catalog.locate_cli(config.cli_path)
-        config.runtime_dir.mkdir(parents=True, exist_ok=True)
-        config.runtime_dir.chmod(0o711)
-        self.cli, self.jail, self.jail_fault = find_walls(self.cli, config.runtime_dir, config.cache_dir)
+        self.cli, self.jail, self.jail_fault = find_walls(self.cli, self._runtime_dir, config.cache_dir)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self.loop).result()
 
@@ -97,7 +98,7 @@ class Engine:
         asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(_STOP_SECONDS)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_STOP_SECONDS)
-        shutil.rmtree(self._config.runtime_dir, ignore_errors=True)
+        shutil.rmtree(self._runtime_dir, ignore_errors=True)
 
     def free(self) -> int:
         """Slots that no run holds."""
@@ -153,7 +154,7 @@ class Engine:
 
     async def _start_process(self) -> LiveProcess:
         assert self.cli is not None
-        workshop = Workshop(self.cli, self.jail, self._egress, self._config.runtime_dir)
+        workshop = Workshop(self.cli, self.jail, self._egress, self._runtime_dir)
         try:
             return await LiveProcess.start(workshop, self._config.model, rewind=self._rewind)
         except RewindMissing:
@@ -161,10 +162,17 @@ class Engine:
             return await LiveProcess.start(workshop, self._config.model, rewind=False)
 
 
+def temporary_runtime_dir() -> Path:
+    """A new directory with a short path that every uid may pass through and only we may list."""
+    path = Path(tempfile.mkdtemp(prefix="ccs-"))
+    path.chmod(0o711)
+    return path
+
+
 def find_walls(cli: Path, runtime_dir: Path, cache_dir: Path) -> tuple[Path, walls.Jail | None, str | None]:
     """The CLI where the jail can reach it, the jail, and why there is none if there is none."""
     scratch = runtime_dir / f"probe-{os.getpid()}"
-    scratch.mkdir(exist_ok=True)
+    scratch.mkdir(parents=True, exist_ok=True)
     scratch.chmod(0o755)
     try:
         reachable = walls.reachable_cli(cli, cache_dir)

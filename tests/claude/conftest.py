@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -90,20 +91,18 @@ def ask(engine: Engine, *texts: str, **changes: Any) -> Outcome:
 @contextmanager
 def running_engine(model: ScriptedModel, **changes: Any) -> Iterator[Engine]:
     """An engine of one's own."""
-    with tempfile.TemporaryDirectory(prefix="ccs-test-") as runtime:
-        config = EngineConfig(
-            runtime_dir=Path(runtime) / "run",
-            credential=Credential("api_key", SECRET),
-            upstream=model.url,
-            slots=3,
-            cache_dir=Path(tempfile.gettempdir()) / "ccs-test-cli",
-        )
-        engine = Engine(replace(config, **changes))
-        engine.start()
-        try:
-            yield engine
-        finally:
-            engine.stop(0)
+    config = EngineConfig(
+        credential=Credential("api_key", SECRET),
+        upstream=model.url,
+        slots=3,
+        cache_dir=Path(tempfile.gettempdir()) / "ccs-test-cli",
+    )
+    engine = Engine(replace(config, **changes))
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop(0)
 
 
 @pytest.fixture(scope="session")
@@ -129,3 +128,11 @@ def marker() -> str:
 def requests(model: ScriptedModel, marker: str) -> list[dict[str, Any]]:
     """The bodies of the upstream requests that hold the marker, oldest first."""
     return [entry["body"] for entry in model.journal.entries(marker) if isinstance(entry["body"], dict)]
+
+
+def eventually(holds: Callable[[], bool], within_seconds: float = 10.0) -> None:
+    """Wait until it holds; fail if it does not in time."""
+    deadline = time.monotonic() + within_seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never held"
+        time.sleep(0.01)
