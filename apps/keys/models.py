@@ -1,0 +1,82 @@
+"""Who is asking: projects and their keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+
+from apps.keys.secrets import PREFIX
+from apps.permissions.models import Profile
+
+slug_rule = RegexValidator(
+    r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z",
+    "Use 1 to 64 of a-z, 0-9 and -, not beginning or ending with -.",
+)
+
+
+class Project(models.Model):
+    """A tenant. Everything that is stored or run belongs to exactly one."""
+
+    slug = models.CharField(max_length=64, unique=True, validators=[slug_rule], help_text="Its name on the wire.")
+    name = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Questions about keys."""
+
+    def usable(self, *, now: datetime) -> ApiKeyQuerySet:
+        """Neither revoked nor expired at `now`."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+
+class ApiKey(models.Model):
+    """A credential of a project. Its secret was shown once; only a digest is here."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="keys")
+    name = models.CharField(max_length=100)
+    public_id = models.CharField(max_length=12, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    last4 = models.CharField(max_length=4, editable=False)
+    profile = models.ForeignKey(
+        Profile,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="keys",
+        help_text="What this key may use. Empty: what the default profile allows.",
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Exact to a minute.")
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        constraints = [
+            models.CheckConstraint(condition=~Q(digest=""), name="keys_digest_present"),
+            models.CheckConstraint(
+                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="keys_expiry_after_creation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint})"
+
+    @property
+    def hint(self) -> str:
+        """The key as lists show it: enough to recognise, nothing to use."""
+        return f"{PREFIX}{self.public_id}_…{self.last4}"
+
+    def is_usable(self, *, now: datetime) -> bool:
+        """Neither revoked nor expired at `now`."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
