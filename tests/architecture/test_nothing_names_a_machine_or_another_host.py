@@ -10,7 +10,8 @@ MACHINE_PATHS = re.compile(
     r"(?<![\w./~-])(?:/hom[e]/(?!agent\b)[a-z]|/User[s]/\w|/opt/(?:pyp[i]|wheel[s])|/wor[k]/|/roo[t]/\.pyenv|/tmp/(?:la[b]|harnes[s])/)"
 )
 REGISTRIES = re.compile(
-    r"pypi\.or[g]/simple|pythonhosted\.or[g]|registry\.npmj[s]|artifactor[y]|(?:index-ur[l]|find-link[s]|trusted-hos[t])[ =]+\S*[/.]",
+    r"pypi\.or[g]/simple|pythonhosted\.or[g]|registry\.npmj[s]|artifactor[y]"
+    r"|(?:index-ur[l]|find-link[s]|trusted-hos[t])[ =]+\S*[/.]",
     re.IGNORECASE,
 )
 HOSTS = re.compile(r"(?:\b(?:https?|wss?):)?//(?P<host>(?:[a-z0-9-]+\.)+[a-z]{2,}|\d+(?:\.\d+){3})", re.IGNORECASE)
