@@ -1,0 +1,118 @@
+"""How a job ends: exactly once, in one transaction, with its bill and its transcript."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from apps.claude import spec
+from apps.jobs import eventlog
+from apps.jobs.events import Event
+from apps.jobs.models import Call, Job, JobEvent, Status
+from apps.jobs.wire import terminal_event
+
+TAKE_OVER_SECONDS = 12.0
+WORKER_LOST = "The worker that ran this job was lost. What was metered until then is billed; send the request again."
+
+
+def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q, now: datetime) -> Event | None:
+    """End the job if its row still is as `where` says. The terminal event, or None when somebody else was first.
+
+    `events` is the transcript so far, 1 … N. The caller tells the followers: what is returned is committed only when
+    the caller's own transaction is, if it has one.
+    """
+    facts = _facts(outcome, last=len(events) + 1, now=now)
+    with transaction.atomic():
+        if not Job.objects.filter(where, pk=job.pk).update(**facts):
+            return None
+        Call.objects.bulk_create(_call_row(job, call) for call in outcome.calls)
+        JobEvent.objects.bulk_create(_event_row(job, event) for event in events)
+    for name, value in facts.items():
+        setattr(job, name, value)
+    return terminal_event(job)
+
+
+def close_queued(*, job: Job, outcome: spec.Outcome, now: datetime) -> bool:
+    """End a job that no worker has taken, and tell its followers. False when it is not queued any more."""
+    terminal = close(job=job, outcome=outcome, events=(), where=Q(status=Status.QUEUED), now=now)
+    if terminal:
+        transaction.on_commit(lambda: eventlog.announce(job.id, [terminal]))
+    return terminal is not None
+
+
+def close_lost(*, job: Job, closer: str, where: Q, now: datetime) -> bool:
+    """End a running job whose worker is gone, billed from its checkpoints. `where` says what proves the loss.
+
+    Taking over the lease comes first and is committed: from then on the old worker, should it still live, can neither
+    close the job nor prolong its lease, and its event log is sealed before it is read. If this process dies between
+    the two, the new lease runs out and the next sweep does it again. Raises what Valkey raises when it is away, for
+    then the bill is out of reach.
+    """
+    held = {"worker": closer, "lease_until": now + timedelta(seconds=TAKE_OVER_SECONDS)}
+    if not Job.objects.running().filter(where, pk=job.pk).update(**held):
+        return False
+    events, calls = eventlog.seize(job.id)
+    text = "".join(str(event.data.get("text", "")) for event in events if event.type == "token")
+    outcome = spec.Outcome("failed", error_code="worker_lost", error_message=WORKER_LOST, text=text, calls=tuple(calls))
+    ours = Q(status=Status.IN_PROGRESS, worker=closer)
+    terminal = close(job=job, outcome=outcome, events=events, where=ours, now=now)
+    if terminal:
+        eventlog.announce(job.id, [*events, terminal])
+    return terminal is not None
+
+
+def transcripts(job_ids: Sequence[str]) -> dict[str, list[Event]]:
+    """The stored events of those of the jobs that have ended, the terminal one included; what is unknown has none."""
+    stored: dict[str, list[Event]] = {}
+    for row in JobEvent.objects.of_jobs(job_ids):
+        assert isinstance(row.data, dict)
+        stored.setdefault(row.job_id, []).append(Event(row.sequence_number, row.type, row.data))
+    jobs = Job.objects.closed().filter(pk__in=job_ids).select_related("project")
+    return {job.id: [*stored.get(job.id, ()), terminal_event(job)] for job in jobs}
+
+
+def _facts(outcome: spec.Outcome, *, last: int, now: datetime) -> dict[str, object]:
+    """The columns that an outcome decides."""
+    usage = outcome.usage
+    return {
+        "status": outcome.status,
+        "result": outcome.text if outcome.status == "completed" else outcome.text or None,
+        "stop_reason": _storable(outcome.stop_reason, 32),
+        "stop_sequence": outcome.stop_sequence,
+        "error_code": _storable(outcome.error_code, 32),
+        "error_message": _storable(outcome.error_message, 2000),
+        "upstream_status": outcome.upstream_status,
+        "retry_after_seconds": outcome.retry_after_seconds,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_input_tokens": usage.cache_read_input_tokens,
+        "cache_creation_input_tokens": usage.cache_creation_input_tokens,
+        "cost_microusd": outcome.cost_microusd,
+        "estimated": outcome.estimated,
+        "cli_cost_microusd": outcome.cli_cost_microusd,
+        "first_token_at": _first_token_at(outcome.calls),
+        "finished_at": now,
+        "last_sequence_number": last,
+    }
+
+
+def _first_token_at(calls: Sequence[spec.Call]) -> datetime | None:
+    moments = [call.started_at + call.first_token_seconds for call in calls if call.first_token_seconds is not None]
+    return datetime.fromtimestamp(min(moments), UTC) if moments else None
+
+
+def _call_row(job: Job, call: spec.Call) -> Call:
+    facts = call.to_json()
+    facts["call_id"] = facts.pop("id")
+    facts["started_at"] = datetime.fromtimestamp(call.started_at, UTC)
+    return Call(job=job, **facts)
+
+
+def _event_row(job: Job, event: Event) -> JobEvent:
+    return JobEvent(job=job, sequence_number=event.sequence_number, type=event.type, data=event.data)
+
+
+def _storable(text: str | None, limit: int) -> str:
+    """What every database takes as text: no NUL, no lone surrogates, not endless."""
+    return (text or "").replace("\0", "").encode("utf-8", "replace").decode()[:limit]

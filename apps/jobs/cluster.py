@@ -1,0 +1,150 @@
+"""One django-q2 cluster with one worker process, built so that nothing of it can hang or outlive its supervisor.
+
+django-q2's own `Cluster` waits for its children without end: a worker killed while it waits for a ring keeps the lock
+of the queue, and everybody after it waits for ever. Here a worker's death ends its cluster, and a new one takes over.
+"""
+
+import logging
+import multiprocessing
+import os
+import secrets
+import shutil
+import signal
+import threading
+import time
+import uuid
+from multiprocessing.connection import wait
+from multiprocessing.sharedctypes import RawArray
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from django.db import connections
+from django.utils.module_loading import import_string
+from django_q.cluster import Sentinel
+from django_q.signals import post_spawn
+
+from apps.jobs import execution
+
+START_SECONDS = 60.0
+STUCK_SECONDS = 15.0
+"""A worker whose event loop has not turned for so long is not waited for; its leases are over by then."""
+
+_ENGINE = "apps.jobs.engines.build"
+_PID, _BEAT = 0, 1
+
+logger = logging.getLogger(__name__)
+
+
+class Cluster:
+    """A guard (django-q2's Sentinel), its pusher and monitor, and a worker. Used by one thread of the supervisor."""
+
+    def __init__(self, *, node: str, workers: int) -> None:
+        token = secrets.token_hex(3)
+        self.worker = f"{node}-{token}"
+        self.started_at = time.monotonic()
+        self._runtime_name = f"w-{token}"
+        self._workers = workers
+        # Raw memory, since a lock held by a killed process would never be released.
+        self._board = RawArray("d", 2)
+        self._worker_ends: int | None = None
+        self._guard = multiprocessing.get_context("fork").Process(target=self._run_guard, name=f"guard-{token}")
+
+    def start(self) -> None:
+        """Fork the guard, which forks the rest."""
+        connections.close_all()
+        self._guard.start()
+
+    def handles(self) -> list[int]:
+        """What `multiprocessing.connection.wait` can wait for: each becomes ready when a process has died."""
+        if self._worker_ends is None and self._pid and hasattr(os, "pidfd_open"):
+            self._worker_ends = os.pidfd_open(self._pid)
+        return [self._guard.sentinel, *([self._worker_ends] if self._worker_ends is not None else [])]
+
+    def fault(self) -> str | None:
+        """Why this cluster must be replaced, or None while it works."""
+        if not self._guard.is_alive():
+            return f"its guard ended with status {self._guard.exitcode}"
+        try:
+            dead = wait(self.handles(), timeout=0)
+        except ProcessLookupError:
+            return "its worker died early"
+        if dead:
+            return "its worker died"
+        silent = time.monotonic() - (self._board[_BEAT] or self.started_at)
+        if silent > (STUCK_SECONDS if self._board[_BEAT] else START_SECONDS):
+            return f"its worker has been silent for {silent:.0f} s"
+        return None
+
+    def drain(self) -> None:
+        """Ask the worker to finish and end; `fault` tells when it has."""
+        if self._pid:
+            try:
+                os.kill(self._pid, signal.SIGTERM)
+            except ProcessLookupError:
+                return
+
+    def kill(self) -> None:
+        """End what is left of it, at once, and remove its files."""
+        try:
+            os.killpg(self._guard.pid or 0, signal.SIGKILL)
+        except ProcessLookupError:
+            self._guard.kill()
+        self._guard.join()
+        if self._worker_ends is not None:
+            os.close(self._worker_ends)
+            self._worker_ends = None
+        shutil.rmtree(Path(settings.RUNTIME_DIR) / self._runtime_name, ignore_errors=True)
+
+    @property
+    def _pid(self) -> int:
+        """The worker's process, 0 before it began."""
+        return int(self._board[_PID])
+
+    # -- in the guard's process
+
+    def _run_guard(self) -> None:
+        os.setsid()  # so that one signal reaches the whole cluster, and those of a terminal reach none of it
+        post_spawn.connect(self._run_worker, weak=False)
+        stop, started = multiprocessing.Event(), multiprocessing.Event()
+        guard = Sentinel(stop, started, uuid.uuid4(), start=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # whoever signals everybody must not interrupt the worker's draining
+        guard.pool_size = 1
+        guard.start()
+
+    # -- in the worker's process
+
+    def _run_worker(self, **_signal: object) -> None:
+        """Called by django-q2 in the new worker, before it waits for its first ring."""
+        self._board[_PID] = os.getpid()
+        # Handlers rather than SIG_IGN: that would be inherited by every program the engine starts.
+        signal.signal(signal.SIGINT, _ignore)
+        signal.signal(signal.SIGTERM, _leave)
+        try:
+            engine = import_string(getattr(settings, "JOBS_ENGINE", _ENGINE))(self._runtime_name, self._workers)
+            engine.start()
+        except Exception as error:
+            execution.report_fault(self.worker, str(error))
+            raise
+        worker = execution.Worker(self.worker, engine, self._beat)
+        worker.start()
+        execution.serve(worker)
+
+        def leave() -> None:
+            worker.drain(settings.DRAIN_SECONDS)
+            engine.stop(0)
+            os._exit(0)  # the main thread waits for rings and cannot be asked
+
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=leave).start())
+
+    def _beat(self) -> None:
+        self._board[_BEAT] = time.monotonic()
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    os._exit(0)

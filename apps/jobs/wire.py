@@ -1,0 +1,68 @@
+"""The job object: how a job looks to a client, in answers and in the terminal event."""
+
+from datetime import datetime
+
+from apps.jobs.events import Event
+from apps.jobs.models import Job, Status
+
+
+def job_object(job: Job) -> dict[str, object]:
+    """The job object of the wire. Reads `job.project.slug`: select the project with the job."""
+    return {
+        "id": job.id,
+        "object": "job",
+        "kind": job.kind,
+        "status": job.status,
+        "project_id": job.project.slug,
+        "model": job.model,
+        "routed_from": None,
+        "result": job.result,
+        "structured_output": None,
+        "usage": usage_object(job),
+        "cost_usd": job.cost_microusd / 1_000_000,
+        "estimated": job.estimated,
+        "num_turns": 1 if job.started_at else 0,
+        "stop_reason": job.stop_reason or None,
+        "stop_sequence": job.stop_sequence,
+        "tools_used": [],
+        "permission_denials": [],
+        "artifacts": [],
+        "session_id": None,
+        "error": _error(job),
+        "created_at": _unix(job.created_at),
+        "started_at": _unix(job.started_at),
+        "finished_at": _unix(job.finished_at),
+    }
+
+
+def usage_object(job: Job) -> dict[str, int]:
+    """Tokens by kind; `input_tokens` are those that were neither read from nor written to a cache."""
+    kinds = {
+        "input_tokens": job.input_tokens,
+        "output_tokens": job.output_tokens,
+        "cache_read_input_tokens": job.cache_read_input_tokens,
+        "cache_creation_input_tokens": job.cache_creation_input_tokens,
+    }
+    return kinds | {"total_tokens": sum(kinds.values())}
+
+
+def terminal_event(job: Job) -> Event:
+    """The last event of a closed job: the same whether it is sent live or replayed years later."""
+    kind = "done" if job.status == Status.COMPLETED else "error"
+    return Event(job.last_sequence_number, kind, job_object(job))
+
+
+def _error(job: Job) -> dict[str, object] | None:
+    if not job.error_code:
+        return None
+    return {
+        "code": job.error_code,
+        "message": job.error_message,
+        "upstream_status": job.upstream_status,
+        "retry_after_seconds": job.retry_after_seconds,
+    }
+
+
+def _unix(moment: datetime | None) -> float | None:
+    """Unix seconds, to the millisecond."""
+    return None if moment is None else round(moment.timestamp(), 3)
