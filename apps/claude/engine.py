@@ -70,6 +70,8 @@ class Engine:
         self.jail: walls.Jail | None = None
         self.jail_fault: str | None = None
         self._rewind = config.rewind
+        self._cli_version: str | None = None
+        """Told by the first process that starts."""
         self._runs: dict[str, ChatRun] = {}
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._egress = Egress(upstream=config.upstream, credential=config.credential)
@@ -134,7 +136,7 @@ class Engine:
             "jail": self.jail is not None,
             "jail_fault": self.jail_fault,
             "rewind": self._rewind,
-            "cli": str(self.cli),
+            "cli_version": self._cli_version,
             "fault": self._pool.last_fault if self._pool else None,
         }
 
@@ -156,10 +158,12 @@ class Engine:
         assert self.cli is not None
         workshop = Workshop(self.cli, self.jail, self._egress, self._runtime_dir)
         try:
-            return await LiveProcess.start(workshop, self._config.model, rewind=self._rewind)
+            process = await LiveProcess.start(workshop, self._config.model, rewind=self._rewind)
         except RewindMissing:
             self._rewind = False  # from here on every process serves one question
-            return await LiveProcess.start(workshop, self._config.model, rewind=False)
+            process = await LiveProcess.start(workshop, self._config.model, rewind=False)
+        self._cli_version = process.cli_version
+        return process
 
 
 def temporary_runtime_dir() -> Path:

@@ -53,6 +53,7 @@ class LiveProcess:
         self.busy = False
         self.turn_over = True
         self.cost_usd = 0.0
+        self.cli_version = ""
         self._asked: str | None = None
 
     @classmethod
@@ -75,7 +76,8 @@ class LiveProcess:
 
     async def _rehearse(self, rewind: bool) -> None:
         """Prove the socket, verbatim prompts, the system prompt's place, and the rewind."""
-        await self.cli.control("initialize", START_SECONDS, hooks=None)
+        welcome = await self.cli.control("initialize", START_SECONDS, hooks=None)
+        self.cli_version = str(welcome.response.get("claude_code_version", ""))
         if not rewind:
             return  # an answer that cannot be taken back would stand in the first client's request
         self.lane.rehearsal = rehearsal.spec(self.model)
