@@ -1,0 +1,41 @@
+"""`bin/bench [first throughput burst slow fanout idle]`: everything, or the cases that are named."""
+
+import asyncio
+import sys
+
+from bench import chat, following, idle
+from bench.report import Report
+from bench.rig import scripted_model, service
+
+CASES = ("idle", "first", "throughput", "burst", "slow", "fanout")
+
+
+def main() -> None:
+    """Run the cases and print the table."""
+    wanted = sys.argv[1:] or CASES
+    unknown = set(wanted) - set(CASES)
+    if unknown:
+        sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(CASES)}")
+    report = Report()
+    with scripted_model() as upstream:
+        if set(wanted) & {"idle", "first", "throughput", "burst"}:
+            with service(upstream, slots=4) as target:
+                if "idle" in wanted:
+                    idle.weigh(target, report)
+                if "first" in wanted:
+                    asyncio.run(chat.first_token(target, upstream, report))
+                if "throughput" in wanted:
+                    asyncio.run(chat.throughput(target, report))
+                if "burst" in wanted:
+                    asyncio.run(chat.burst(target, report))
+        if "slow" in wanted or "fanout" in wanted:
+            with service(upstream, slots=32) as target:
+                if "slow" in wanted:
+                    asyncio.run(chat.slow_model(target, report))
+                if "fanout" in wanted:
+                    asyncio.run(following.fan_out(target, report))
+    print(f"\n{report.markdown()}")
+
+
+if __name__ == "__main__":
+    main()
