@@ -1,0 +1,24 @@
+"""Rows that the tests of keys begin with."""
+
+from datetime import UTC, datetime
+
+from apps.keys import services
+from apps.keys.models import ApiKey, Project
+from apps.permissions.models import Profile
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def atlas(now: datetime = NOON) -> Project:
+    """Alice's project."""
+    return services.ensure_project(slug="atlas", now=now)[0]
+
+
+def key_of_alice(now: datetime = NOON, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+    """A key of the project atlas, and its secret."""
+    return services.issue(project=atlas(now), name="alice", expires_at=expires_at, now=now)
+
+
+def free() -> Profile:
+    """The smallest of the shipped tiers."""
+    return Profile.objects.get(slug="free")

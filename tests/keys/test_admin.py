@@ -1,0 +1,120 @@
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.keys import services
+from apps.keys.models import ApiKey, Project
+from tests.keys.cast import atlas, free, key_of_alice
+
+pytestmark = pytest.mark.django_db
+
+KEYS = reverse("admin:keys_apikey_changelist")
+ADD = reverse("admin:keys_apikey_add")
+
+
+def form(project: Project, **fields: str) -> dict[str, str]:
+    return {
+        "project": str(project.pk),
+        "name": "laptop",
+        "profile": str(free().pk),
+        "expires_at_0": "",
+        "expires_at_1": "",
+    } | fields
+
+
+def test_issuing_shows_the_secret_once_and_nowhere_else(admin_client: Client) -> None:
+    page = admin_client.post(ADD, form(atlas()))
+    assert page.status_code == 200
+    assert "no-store" in page.headers["Cache-Control"]
+    found = re.search(r"ccs_live_\w+", page.content.decode())
+    assert found
+    key = services.authenticate(secret=found[0], ip=None, now=timezone.now())
+    assert (key.name, key.project.slug, key.profile) == ("laptop", "atlas", free())
+    secret_part = found[0].split("_")[3]
+    for address in (KEYS, reverse("admin:keys_apikey_change", args=[key.pk]), reverse("admin:index")):
+        assert secret_part not in admin_client.get(address).content.decode()
+    assert secret_part not in str(admin_client.cookies)
+
+
+def test_a_key_cannot_be_given_an_end_in_the_past(admin_client: Client) -> None:
+    page = admin_client.post(ADD, form(atlas(), expires_at_0="2020-01-01", expires_at_1="00:00:00"))
+    assert "still to come" in page.content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_the_list_shows_state_and_hint_without_a_query_per_row(
+    admin_client: Client, django_assert_max_num_queries: object
+) -> None:
+    for number in range(12):
+        services.issue(project=atlas(), name=f"key {number}", now=timezone.now())
+    with django_assert_max_num_queries(14):  # type: ignore[operator]
+        page = admin_client.get(KEYS).content.decode()
+    assert page.count("Usable") >= 12
+    assert page.count("_…") >= 12
+
+
+@pytest.mark.parametrize(("state", "shown"), [("usable", "works"), ("expired", "ended"), ("revoked", "withdrawn")])
+def test_the_list_can_be_narrowed_to_a_state(admin_client: Client, state: str, shown: str) -> None:
+    now = timezone.now()
+    services.issue(project=atlas(), name="works", now=now)
+    past = now - timedelta(days=2)
+    services.issue(project=atlas(), name="ended", expires_at=past + timedelta(days=1), now=past)
+    withdrawn, _ = services.issue(project=atlas(), name="withdrawn", now=now)
+    services.revoke(key=withdrawn, now=now)
+    page = admin_client.get(KEYS, {"state": state}).content.decode()
+    rows = page[page.index("result_list") :]
+    assert [name for name in ("works", "ended", "withdrawn") if f">{name}<" in rows] == [shown]
+
+
+def test_a_key_is_found_by_its_public_id(admin_client: Client) -> None:
+    key, _ = key_of_alice()
+    other, _ = services.issue(project=atlas(), name="other", now=timezone.now())
+    page = admin_client.get(KEYS, {"q": key.public_id}).content.decode()
+    assert key.hint in page
+    assert other.hint not in page
+
+
+def test_revoking_asks_first_and_then_acts(admin_client: Client) -> None:
+    key, _ = key_of_alice()
+    chosen = {"action": "revoke_selected", "_selected_action": [str(key.pk)]}
+    page = admin_client.post(KEYS, chosen)
+    assert "cannot be undone" in page.content.decode()
+    assert ApiKey.objects.get(pk=key.pk).revoked_at is None
+    admin_client.post(KEYS, {**chosen, "confirmed": "1"})
+    assert ApiKey.objects.get(pk=key.pk).revoked_at is not None
+
+
+def test_a_revoked_key_can_be_looked_at_but_not_changed(admin_client: Client) -> None:
+    key, _ = key_of_alice()
+    services.revoke(key=key, now=timezone.now())
+    address = reverse("admin:keys_apikey_change", args=[key.pk])
+    assert admin_client.get(address).status_code == 200
+    assert admin_client.post(address, form(key.project, name="again")).status_code == 403
+
+
+def test_changing_a_key_leaves_its_digest_alone(admin_client: Client) -> None:
+    key, secret = key_of_alice(now=timezone.now())
+    address = reverse("admin:keys_apikey_change", args=[key.pk])
+    assert admin_client.post(address, form(key.project, name="desktop")).status_code == 302
+    found = services.authenticate(secret=secret, ip=None, now=timezone.now())
+    assert (found.name, found.profile) == ("desktop", free())
+
+
+def test_neither_keys_nor_projects_can_be_deleted(admin_client: Client) -> None:
+    key, _ = key_of_alice()
+    assert admin_client.post(reverse("admin:keys_apikey_delete", args=[key.pk])).status_code == 403
+    assert admin_client.post(reverse("admin:keys_project_delete", args=[key.project.pk])).status_code == 403
+
+
+def test_a_project_is_named_once_and_for_all(admin_client: Client) -> None:
+    admin_client.post(reverse("admin:keys_project_add"), {"slug": "borealis", "name": "Borealis"})
+    project = Project.objects.get()
+    change = reverse("admin:keys_project_change", args=[project.pk])
+    admin_client.post(change, {"slug": "other", "name": "Northern Lights"})
+    project.refresh_from_db()
+    assert (project.slug, project.name) == ("borealis", "Northern Lights")
+    assert "borealis" in admin_client.get(reverse("admin:keys_project_changelist")).content.decode()
