@@ -23,7 +23,6 @@ ERROR = {
 }
 # OpenAI's clients look for `error` in the data, Anthropic's for the event's name and `type`.
 ERROR_EVENT = b"event: error\ndata: " + json.dumps({"type": "error", "error": ERROR}).encode() + b"\n\n"
-COMMENT = b": the service is restarting; reconnect with Last-Event-ID\n\n"
 
 
 class Draining:
@@ -53,9 +52,12 @@ class Draining:
                 self._nothing_open.set()
 
     async def drain(self, *, patience_seconds: float) -> None:
-        """Ends at once what a client can take up again, waits for the rest, and at last refuses what is left."""
+        """Ends WebSockets at once, waits for requests, and at last refuses those that are left.
+
+        Views whose streams a client can take up again watch `lifecycle.draining` and end them in their own words.
+        """
         lifecycle.begin_draining()
-        await asyncio.gather(*(exchange.end_if_resumable() for exchange in self._open))
+        await asyncio.gather(*(exchange.refuse() for exchange in self._open if exchange.is_websocket))
         if await self._idle_within(patience_seconds):
             return
         await asyncio.gather(*(exchange.refuse() for exchange in self._open))
@@ -74,7 +76,7 @@ class Exchange:
     """One open request or WebSocket, and how far its answer has come."""
 
     def __init__(self, scope: Message, send: Send) -> None:
-        self._scope = scope
+        self.is_websocket = scope["type"] == "websocket"
         self._send = send
         self._started = False
         self._streams_events = False
@@ -92,16 +94,9 @@ class Exchange:
             )
         await self._send(message)
 
-    async def end_if_resumable(self) -> None:
-        """Ends WebSockets, and event streams that were asked for with GET: those may be asked for again."""
-        if self._scope["type"] == "websocket":
-            await self.refuse()
-        elif self._streams_events and self._scope["method"] == "GET":
-            await self._end({"type": "http.response.body", "body": COMMENT})
-
     async def refuse(self) -> None:
         """Ends the exchange, whatever its state, so that the client knows to try again."""
-        if self._scope["type"] == "websocket":
+        if self.is_websocket:
             await self._end({"type": "websocket.close", "code": SERVICE_RESTART})
         elif not self._started:
             headers = [(b"content-type", b"application/json"), (b"retry-after", b"2"), (b"connection", b"close")]

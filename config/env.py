@@ -58,11 +58,41 @@ def _switch(raw: str) -> bool:
     return value in ("1", "yes", "true")
 
 
+def _log_format(raw: str) -> str:
+    if raw not in ("console", "json"):
+        raise ValueError
+    return raw
+
+
+def _log_level(raw: str) -> str:
+    if raw.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError
+    return raw.upper()
+
+
+def _url_of(*schemes: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw and not raw.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError
+        return raw
+
+    return parse
+
+
+_database_url = _url_of("postgres", "postgresql")
+_redis_url = _url_of("redis", "rediss", "unix")
+_web_url = _url_of("http", "https")
+
 _EXPECTED: dict[Callable[[str], Any], str] = {
     _count: "a whole number, 0 or more",
     _seconds: "a number of seconds, 0 or more",
     _usd: "an amount in US dollars above 0, such as 1.00",
     _switch: "1 or 0",
+    _log_format: "console or json",
+    _log_level: "DEBUG, INFO, WARNING or ERROR",
+    _database_url: "postgres://user:password@host:port/name",
+    _redis_url: "redis://host:port/0, rediss://… or unix://…",
+    _web_url: "http://… or https://…",
 }
 
 
@@ -84,14 +114,14 @@ class Env:
     database_url: str = _setting(
         "DATABASE_URL",
         "",
-        _text,
+        _database_url,
         "`postgres://user:password@host:port/name`. Empty: SQLite in `DATA_DIR`.",
         secret=True,
     )
     redis_url: str = _setting(
         "REDIS_URL",
         "",
-        _text,
+        _redis_url,
         "`redis://host:port/0` of a Valkey or Redis 6.2+. Empty: `bin/serve` starts a private one on a unix socket.",
         secret=True,
     )
@@ -130,8 +160,8 @@ class Env:
         "1: a proxy in front ends TLS and sets `X-Forwarded-Proto` and `X-Forwarded-For`, which are then believed; "
         "cookies are sent over https only.",
     )
-    log_format: str = _setting("LOG_FORMAT", "console", _text, "`console` or `json`.")
-    log_level: str = _setting("LOG_LEVEL", "INFO", _text, "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    log_format: str = _setting("LOG_FORMAT", "console", _log_format, "`console` or `json`.")
+    log_level: str = _setting("LOG_LEVEL", "INFO", _log_level, "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     anthropic_api_key: str = _setting(
         "ANTHROPIC_API_KEY",
         "",
@@ -157,7 +187,7 @@ class Env:
     anthropic_base_url: str = _setting(
         "ANTHROPIC_BASE_URL",
         "https://api.anthropic.com",
-        _text,
+        _web_url,
         "Where the Messages API is: Anthropic's, or a gateway's.",
     )
     claude_cli_path: str = _setting(
@@ -222,7 +252,8 @@ class Env:
             try:
                 values[setting.name] = parse(raw)
             except ValueError:
-                raise Misconfigured(f"{name} must be {_EXPECTED[parse]}, but it is {raw!r}") from None
+                shown = "something else" if setting.metadata["secret"] else repr(raw)
+                raise Misconfigured(f"{name} must be {_EXPECTED[parse]}, but it is {shown}") from None
         return cls(**values)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 from apps.keys import services as keys
 from apps.keys.models import ApiKey
@@ -31,11 +32,18 @@ def prepare(*, now: datetime) -> Made:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
     try:
-        call_command("migrate", interactive=False, verbosity=0)
+        _migrate()
         with transaction.atomic():
             return Made(admin_password=_first_admin(), api_key=_first_key(now))
     finally:
         connection.close()  # and with it the lock
+
+
+def _migrate() -> None:
+    # `migrate` looks at every model even when there is nothing to do; nearly every start is like that.
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
 
 
 def _first_admin() -> str | None:

@@ -42,7 +42,7 @@ class Security(OnlyPages, SecurityMiddleware):
     pass
 
 
-class ContentSecurityPolicy(OnlyPages, CSPMiddleware):  # type: ignore[misc]
+class ContentSecurityPolicy(OnlyPages, CSPMiddleware):
     pass
 
 

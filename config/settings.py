@@ -6,13 +6,12 @@ import sys
 from decimal import Decimal
 from typing import Any
 
-import django_stubs_ext
 import environ
 
-from config import logs, paths, version
+from config import generics, logs, paths, version
 from config.env import ROOT, Env
 
-django_stubs_ext.monkeypatch()
+generics.allow()
 ENV = Env.read(os.environ)
 BASE_DIR = ROOT
 VERSION = version.current()

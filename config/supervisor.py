@@ -40,6 +40,9 @@ class Child:
     async def start(self) -> None:
         """Returns once the process exists. Raises Misconfigured when the program cannot be started at all."""
         await self._spawn()
+
+    def keep(self) -> None:
+        """From now on it is started again when it ends; before, an early end is for the caller to see."""
         self._keeper = asyncio.create_task(self._keep())
 
     @property

@@ -7,3 +7,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("apps.api.urls")),
 ]
+
+# By name: the modules behind them are loaded when a request needs them.
+handler400 = "apps.api.errors.bad_request"
+handler403 = "apps.api.errors.forbidden"
+handler404 = "apps.api.errors.not_found"
+handler500 = "apps.api.errors.server_error"

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory
-from twisted.logger import globalLogBeginner
+from twisted.logger import LogPublisher, globalLogBeginner
 
 from config.draining import Draining
 
@@ -111,7 +111,8 @@ class Web(Server):  # type: ignore[misc]
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,
         )
-        globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
+        # To nowhere: Twisted's log says nothing that ours does not.
+        globalLogBeginner.beginLoggingTo([LogPublisher()], redirectStandardIO=False, discardBuffer=True)
         listening.setblocking(False)
         self._port = reactor.adoptStreamPort(listening.fileno(), listening.family, self.http_factory)
         listening.close()  # the reactor has its own copy
