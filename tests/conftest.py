@@ -1,7 +1,7 @@
 """What every test can ask for. The servers are real and start when the first test needs them."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support import isolation, processes
 from tests.support.postgres import PostgresServer
 from tests.support.scripted import ScriptedServer, new_marker
-from tests.support.service import Person, Service
+from tests.support.service import Person, Service, ServiceFactory
 from tests.support.valkey import ValkeyServer
 
 # Short, because unix sockets in it may have 107 characters; open to pass, because jails run as other users.
@@ -18,8 +18,6 @@ SESSION = Path(tempfile.mkdtemp(prefix="ccs-t-"))
 SESSION.chmod(0o711)
 isolation.isolate(SESSION)
 processes.adopt_orphans()
-
-ServiceFactory = Callable[..., Service]
 
 
 def pytest_unconfigure() -> None:

@@ -32,17 +32,20 @@ def isolate(directory: Path) -> None:
         NO_PROXY="127.0.0.1,localhost",
     )
     if settings.configured:
-        _read_again()
-    # A file, as in production: SQLite's in-memory database knows neither WAL nor waiting for a lock.
-    settings.DATABASES["default"]["TEST"] = {"NAME": str(directory / "test.sqlite3")}
+        _read_again(directory)
 
 
-def _read_again() -> None:
+def _read_again(directory: Path) -> None:
     from django.db import connections
     from django_q.conf import Conf
 
     module = importlib.reload(sys.modules["config.settings"])
     for name in filter(str.isupper, dir(module)):
         setattr(settings, name, getattr(module, name))
+    # A file, as in production: SQLite's in-memory database knows neither WAL nor waiting for a lock.
+    settings.DATABASES["default"]["TEST"] = {"NAME": str(directory / "test.sqlite3")}
     connections.settings = connections.configure_settings(settings.DATABASES)
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        del connections[connection.alias]
     Conf.REDIS, Conf.PREFIX = settings.Q_CLUSTER["redis"], settings.Q_CLUSTER["name"]

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,16 @@ from tests.support.waiting import eventually
 START_SECONDS = 90
 UPSTREAM_KEY = "sk-ant-scripted-credential-that-must-not-leak"
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VALKEY_SERVER", "CLAUDE_CLI_PATH")
+# One Django for all keys: loading it takes longer than issuing a hundred.
+_ISSUE_KEYS = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+import django
+django.setup()
+from django.core.management import call_command
+for name, project in zip(sys.argv[1::2], sys.argv[2::2]):
+    call_command("issue_key", project, name=name, json=True)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +82,33 @@ class Service:
         assert found, self.program.tail()
         return found[1]
 
-    @cached_property
+    @property
     def alice(self) -> Person:
         """Owner of the project atlas."""
-        return self.person("alice", "atlas")
+        return self._cast["alice"]
 
-    @cached_property
+    @property
     def bob(self) -> Person:
         """Works on the project atlas too."""
-        return self.person("bob", "atlas")
+        return self._cast["bob"]
 
-    @cached_property
+    @property
     def charlie(self) -> Person:
         """Owner of another project; must see nothing of atlas."""
-        return self.person("charlie", "borealis")
+        return self._cast["charlie"]
 
-    def person(self, name: str, project: str) -> Person:
-        """Somebody new, with a new key of a project, which is made if need be."""
-        issued = json.loads(self.manage("issue_key", project, "--name", name, "--json"))
-        return Person(name, project, issued["key"], issued["id"], self.http(issued["key"]))
+    @cached_property
+    def _cast(self) -> dict[str, Person]:
+        return {p.name: p for p in self.people(("alice", "atlas"), ("bob", "atlas"), ("charlie", "borealis"))}
+
+    def people(self, *wanted: tuple[str, str]) -> list[Person]:
+        """Somebody new for each name and project, with a new key; projects are made if need be."""
+        made = self._run("-c", _ISSUE_KEYS, *(word for pair in wanted for word in pair))
+        keys = [json.loads(line) for line in made.splitlines()]
+        return [
+            Person(name, project, issued["key"], issued["id"], self.http(issued["key"]))
+            for (name, project), issued in zip(wanted, keys, strict=True)
+        ]
 
     def http(self, key: str = "") -> Http:
         """A client with that key, or without one."""
@@ -98,9 +116,12 @@ class Service:
 
     def manage(self, *arguments: str) -> str:
         """What `manage.py …` prints, run beside the service. Raises `CalledProcessError`."""
-        command = [sys.executable, "manage.py", *arguments]
-        environ = {**self.environ, **self._connection()}
-        return subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return self._run("manage.py", *arguments)
+
+    def _run(self, *arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environ, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout
 
     def processes(self) -> list[psutil.Process]:
         """Every living process of the service, the CLI's in their jails included."""
@@ -137,10 +158,6 @@ class Service:
         """Signal the service and return at once."""
         self.program.signal(number)
 
-    def _connection(self) -> dict[str, str]:
-        """The private Valkey is where `serve` put it, which other commands derive from DATA_DIR like `serve` does."""
-        return {}
-
     def _announced(self) -> str:
         self.program.check()
         found = re.search(r"serving\s+(http://\S+?)/v1", self.output)
@@ -150,3 +167,6 @@ class Service:
     def _clean(self) -> None:
         if self.data_dir.exists():
             shutil.rmtree(runtime_dir(self.data_dir), ignore_errors=True)
+
+
+ServiceFactory = Callable[..., Service]
