@@ -8,7 +8,7 @@ from django.conf import settings
 from apps.claude import credential as credentials
 
 if TYPE_CHECKING:
-    from apps.claude.engine import Engine
+    from apps.claude.engine import Engine, EngineConfig
 
 
 def credential() -> credentials.Credential | None:
@@ -16,19 +16,25 @@ def credential() -> credentials.Credential | None:
     return credentials.Credential.from_env({name: getattr(settings, name) for name in credentials.SETTINGS})
 
 
+def config(*, runtime_dir: Path | None = None, slots: int = 0) -> "EngineConfig":
+    """How the operator wants engines to be."""
+    from apps.claude import catalog
+    from apps.claude.engine import EngineConfig
+
+    return EngineConfig(
+        runtime_dir=runtime_dir,
+        cli_path=settings.CLAUDE_CLI_PATH or None,
+        credential=credential(),
+        upstream=settings.ANTHROPIC_BASE_URL,
+        slots=slots,
+        model=catalog.resolve(settings.DEFAULT_MODEL) or settings.DEFAULT_MODEL,
+    )
+
+
 def build(runtime_name: str, workers: int) -> "Engine":
     """An engine for one of so many workers of this node; they share its slots and its memory."""
-    from apps.claude import catalog
-    from apps.claude.engine import Engine, EngineConfig, slots_by_memory
+    from apps.claude.engine import Engine, slots_by_memory
 
     slots = settings.CLAUDE_SLOTS or slots_by_memory()
-    return Engine(
-        EngineConfig(
-            runtime_dir=Path(settings.RUNTIME_DIR) / runtime_name,
-            cli_path=settings.CLAUDE_CLI_PATH or None,
-            credential=credential(),
-            upstream=settings.ANTHROPIC_BASE_URL,
-            slots=max(1, slots // workers),
-            model=catalog.resolve(settings.DEFAULT_MODEL) or settings.DEFAULT_MODEL,
-        )
-    )
+    runtime_dir = Path(settings.RUNTIME_DIR) / runtime_name
+    return Engine(config(runtime_dir=runtime_dir, slots=max(1, slots // workers)))
