@@ -111,8 +111,8 @@ class Web(Server):  # type: ignore[misc]
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,
         )
-        # To nowhere: Twisted's log says nothing that ours does not.
-        globalLogBeginner.beginLoggingTo([LogPublisher()], redirectStandardIO=False, discardBuffer=True)
+        nowhere: Any = LogPublisher()  # Twisted's log says nothing that ours does not
+        globalLogBeginner.beginLoggingTo([nowhere], redirectStandardIO=False, discardBuffer=True)
         listening.setblocking(False)
         self._port = reactor.adoptStreamPort(listening.fileno(), listening.family, self.http_factory)
         listening.close()  # the reactor has its own copy
