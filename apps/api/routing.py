@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+"""The WebSocket addresses."""
 
-websocket_urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from apps.api.websocket.stream import stream_socket
+
+websocket_urlpatterns = [path("v1/stream", stream_socket)]  # type: ignore[arg-type]  # an ASGI application, not a view

@@ -1,3 +1,27 @@
-from django.urls import URLPattern
+"""The addresses of the API."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from apps.api import errors
+from apps.api.views.chat import ChatCompletions
+from apps.api.views.docs import OpenApi, redoc, swagger
+from apps.api.views.health import Health, Ready
+from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
+from apps.api.views.models import Model, Models
+
+urlpatterns = [
+    path("v1/chat/completions", ChatCompletions.as_view(), name="chat-completions"),
+    path("v1/models", Models.as_view(), name="models"),
+    path("v1/models/<str:model>", Model.as_view(), name="model"),
+    path("v1/jobs", Jobs.as_view(), name="jobs"),
+    path("v1/jobs/<str:job_id>", OneJob.as_view(), name="job"),
+    path("v1/jobs/<str:job_id>/events", JobEvents.as_view(), name="job-events"),
+    path("v1/jobs/<str:job_id>/cancel", JobCancel.as_view(), name="job-cancel"),
+    path("health", Health.as_view(), name="health"),
+    path("ready", Ready.as_view(), name="ready"),
+    path("openapi.json", OpenApi.as_view(), name="openapi"),
+    path("docs", swagger, name="docs"),
+    path("redoc", redoc, name="redoc"),
+    re_path(r"^v1(?:/.*)?\Z", csrf_exempt(errors.not_found)),
+]

@@ -9,16 +9,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from apps.audit import services as audit
 from apps.keys import secrets
 from apps.keys.models import ApiKey, Project, slug_rule
 from apps.permissions.models import Profile
-
-try:
-    from apps.audit import services as audit
-except ImportError:  # TEMPORARY until the audit app lands
-    import types
-
-    audit = types.SimpleNamespace(record=lambda **_: None)  # type: ignore[assignment]
 
 CACHE_SECONDS = 0.5
 """How long a process may trust a key's row. A revocation must act within a second, everywhere."""

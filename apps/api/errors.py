@@ -1,0 +1,105 @@
+"""Every exception as a Problem, and every problem as an answer: one table for REST, SSE and WebSocket alike."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from redis.exceptions import ConnectionError as ValkeyConnectionError
+from redis.exceptions import TimeoutError as ValkeyTimeoutError
+from rest_framework import exceptions
+
+from apps.api.base import failure
+from apps.api.problems import ApiError, Problem, of_status, phrase
+from apps.api.visits import visit_of
+from apps.jobs import services as jobs
+
+logger = logging.getLogger(__name__)
+
+RETRY = {"x-should-retry": "true", "Retry-After": "1"}
+NO_RETRY = {"x-should-retry": "false"}
+TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
+    jobs.CredentialMissing: (503, "credential_missing", NO_RETRY),
+    Http404: (404, "not_found", {}),
+    PermissionDenied: (403, "forbidden", {}),
+    RequestDataTooBig: (413, "request_too_large", {}),
+    SuspiciousOperation: (400, "invalid_request", {}),
+    BadRequest: (400, "invalid_request", {}),
+    OperationalError: (503, "database_unavailable", RETRY),
+    InterfaceError: (503, "database_unavailable", RETRY),
+    ValkeyConnectionError: (503, "valkey_unavailable", RETRY),
+    ValkeyTimeoutError: (503, "valkey_unavailable", RETRY),
+}
+"""Exception → status, code, headers. Subclasses follow their base; the domain's messages are written for callers."""
+_SPOKEN = (jobs.CredentialMissing,)
+"""Exceptions whose own message is shown; of the others it may name internals."""
+_MESSAGES = {
+    "database_unavailable": "The database cannot be reached; try again in a moment.",
+    "valkey_unavailable": "The event store cannot be reached; try again in a moment.",
+    "request_too_large": "The body is too large.",
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """What a client is told about an exception. Unknown ones are a 500 without details, and are logged."""
+    if isinstance(error, ApiError):
+        return error.problem
+    if isinstance(error, exceptions.APIException):
+        return _of_framework(error)
+    for kind, (status, code, headers) in TABLE.items():
+        if isinstance(error, kind):
+            message = str(error) if isinstance(error, _SPOKEN) else _MESSAGES.get(code, "")
+            plain = of_status(status, message)
+            return Problem(status, plain.message, code, headers=headers)
+    logger.error("unexpected error", exc_info=error)
+    return of_status(500, "Something went wrong here; it has been logged under the request id.")
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's hook: every exception of an API view becomes an answer in OpenAI's shape."""
+    response = failure(problem_of(error))
+    if isinstance(error, exceptions.MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    return response
+
+
+def _of_framework(error: exceptions.APIException) -> Problem:
+    match error:
+        case exceptions.MethodNotAllowed():
+            return of_status(405, "This address does not take that method; the header Allow lists those it takes.")
+        case exceptions.NotAcceptable():
+            return of_status(406, "This address answers application/json, and streams as text/event-stream.")
+    return of_status(error.status_code, str(error.detail))
+
+
+# Django's own handlers: for what fails before a view is reached, and for addresses that do not exist.
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """404 for every address outside the admin."""
+    return _plain(request, 404, f"There is nothing at {request.path_info[:200]}. See /docs for what there is.")
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """400, for instance for a Host that is not ours; 413 for a body that is too large."""
+    return _plain(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """403 from a middleware."""
+    return _plain(request, 403)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """500 from outside of any API view."""
+    return _plain(request, 500, "Something went wrong here; it has been logged.")
+
+
+def _plain(request: HttpRequest, status: int, message: str = "") -> HttpResponseBase:
+    if request.path_info.startswith("/admin"):
+        return HttpResponse(f"<h1>{status} {phrase(status)}</h1>", status=status)
+    response = failure(of_status(status, message))
+    response.headers["x-request-id"] = visit_of(request).request_id
+    return response

@@ -1,0 +1,99 @@
+"""A chat completion request, read. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from apps.api.openai import fields
+from apps.api.openai.fields import Body
+from apps.api.openai.messages import conversation
+from apps.api.openai.parameters import ignored
+from apps.api.problems import ApiError, Problem
+from apps.claude.catalog import MODELS, ModelInfo, find
+from apps.jobs.requests import ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A request, and how its answer is wanted."""
+
+    chat: ChatRequest
+    stream: bool
+    include_usage: bool
+    ignored: tuple[str, ...]
+    """Parameters without effect, for the header `x-ignored-params`."""
+
+
+def read(body: Any, *, default_model: str) -> Reading:
+    """The request in a parsed body. Raises ApiError, naming the parameter, for what cannot be honoured."""
+    if not isinstance(body, dict):
+        raise fields.wrong_type("body", "a JSON object")
+    without_effect = ignored(body)
+    requested = fields.text(body, "model", longest=200) or default_model
+    model = known_model(requested)
+    system, turns, more = conversation(body.get("messages"))
+    stream, include_usage, unused = _streaming(body)
+    if body.get("n") not in (None, 1):
+        raise fields.unsupported("n", "Only one choice can be asked for: 'n' must be 1.")
+    chat = ChatRequest(
+        model=model.id,
+        requested_model=requested,
+        system=system,
+        turns=turns,
+        max_tokens=_max_tokens(body),
+        stop=fields.strings(body, "stop", most=4),
+        temperature=_sampling(body, "temperature", model, most=2),
+        top_p=_sampling(body, "top_p", model, most=1),
+        user=fields.text(body, "user", longest=512),
+        metadata=fields.metadata(body),
+    )
+    return Reading(chat, stream, include_usage, tuple(sorted(without_effect | more | unused)))
+
+
+def known_model(name: str) -> ModelInfo:
+    """The model of that alias or full id. Raises ApiError (404) listing the names there are."""
+    model = find(name)
+    if model is None:
+        raise model_not_found(name)
+    return model
+
+
+def model_not_found(name: str) -> ApiError:
+    """The 404 that lists the names there are."""
+    names = ", ".join(known.alias or known.id for known in MODELS)
+    message = f"The model '{name}' does not exist or you do not have access to it. Known: {names}."
+    return ApiError(Problem(404, message, "model_not_found", "model"))
+
+
+def _max_tokens(body: Body) -> int | None:
+    old = fields.whole(body, "max_tokens", least=1)
+    new = fields.whole(body, "max_completion_tokens", least=1)
+    if old is not None and new is not None and old != new:
+        raise fields.wrong_value("max_tokens", "'max_tokens' and 'max_completion_tokens' differ; send one of them.")
+    return new if new is not None else old
+
+
+def _sampling(body: Body, name: str, model: ModelInfo, *, most: float) -> float | None:
+    """Temperature or top_p, 0 to 1. The default, 1, is taken for every model; newer models take nothing else."""
+    value = fields.number(body, name, most=most)
+    if value is None or value == 1:
+        return None
+    if value > 1:
+        raise fields.unsupported(name, f"Claude takes a {name} from 0 to 1, not {value:g}.")
+    if not model.sampling:
+        raise fields.unsupported(name, f"{model.id} takes no {name} but the default, 1; leave '{name}' out.")
+    return value
+
+
+def _streaming(body: Body) -> tuple[bool, bool, set[str]]:
+    stream = fields.flag(body, "stream")
+    options = body.get("stream_options")
+    if options is None:
+        return stream, False, set()
+    if not isinstance(options, dict):
+        raise fields.wrong_type("stream_options", "an object")
+    if not stream:
+        raise fields.wrong_value("stream_options", "'stream_options' is only allowed with 'stream': true.")
+    for name in options.keys() - {"include_usage", "include_obfuscation"}:
+        raise fields.unsupported(f"stream_options.{name}", f"'stream_options' has no field '{name}'.")
+    unused = {"stream_options.include_obfuscation"} if options.get("include_obfuscation") else set()
+    return stream, fields.flag(options, "include_usage", param="stream_options.include_usage"), unused
