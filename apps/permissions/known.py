@@ -1,6 +1,6 @@
 """Names that the admin can show and offer. Rules are not bound to them: a tool of an MCP server has its own."""
 
-from apps.claude.catalog import MODELS
+from apps.claude.catalog import MODELS, ModelInfo
 from apps.permissions.refs import Kind
 
 TOOLS = (
@@ -16,5 +16,9 @@ TOOLS = (
 
 def names() -> dict[Kind, list[tuple[str, ...]]]:
     """For each kind whose members are known everything there is, each thing as the tuple of all its names."""
-    models = [(model.id, model.alias) if model.alias else (model.id,) for model in MODELS]
-    return {"tool": [(tool,) for tool in TOOLS], "model": models}
+    return {"tool": [(tool,) for tool in TOOLS], "model": [model_names(model) for model in MODELS]}
+
+
+def model_names(model: ModelInfo) -> tuple[str, ...]:
+    """All names of a model, the full id first: what an Ask wants."""
+    return (model.id, model.alias) if model.alias else (model.id,)

@@ -1,4 +1,4 @@
-"""What a policy comes to, for the people who write it: every known thing and its verdict, and what looks like a slip."""
+"""What a policy comes to, for the people who write it: every known thing, judged, and what looks like a slip."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from apps.permissions.policy import Policy, judge
 from apps.permissions.refs import KINDS, Kind, Pattern, Ref, ref
 from apps.permissions.verdict import Permit
-from apps.permissions.words import dollars, duration
+from apps.permissions.words import budget, count
 
 Names = Mapping[Kind, Sequence[tuple[str, ...]]]
 TITLES: dict[Kind, str] = {"tool": "Tools", "agent": "Agents", "skill": "Skills", "model": "Models"}
@@ -48,9 +48,9 @@ class Overview:
 def overview(policy: Policy, known: Names) -> Overview:
     """Judge every known name exactly as a request would be judged."""
     limits = policy.limits
-    most = f"{dollars(limits.max_cost_microusd)}, {duration(limits.max_seconds)} and {_count(limits.max_turns, 'turn')}"
+    most = budget(limits.max_cost_microusd, limits.max_seconds, limits.max_turns)
     return Overview(
-        limits=f"At most {most} a task; {_count(limits.max_concurrency, 'open job')} a key.",
+        limits=f"At most {most} a task; {count(limits.max_concurrency, 'open job')} a key.",
         notes=tuple(_notes(policy, known)),
         sections=tuple(_section(policy, kind, known) for kind in KINDS),
     )
@@ -110,7 +110,3 @@ def _may(policy: Policy, thing: Ref) -> bool:
 def _foreign(rule: Pattern) -> bool:
     """Whether the rule speaks of tools of MCP servers, which only their servers know."""
     return rule.kind == "tool" and rule.glob.startswith("mcp__")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

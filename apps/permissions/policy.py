@@ -134,7 +134,7 @@ def _beyond(policy: Policy, ask: Ask) -> Iterator[Reason]:
     )
     for name, wish, limit, verb, unit in wishes:
         if wish is not None and wish > limit:
-            most, wanted = (dollars(int(n)) if name == "max_cost_microusd" else f"{n:,g}" for n in (limit, wish))
+            most, wanted = (dollars(int(n)) if name == "max_cost_microusd" else f"{n:,}" for n in (limit, wish))
             message = f"A task of this key may {verb} at most {most}{unit}, not {wanted} (profile '{policy.profile}')"
             yield Reason("over_limit", name, f"{name}={limit}", message)
 

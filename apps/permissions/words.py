@@ -21,7 +21,17 @@ def dollars(microusd: int) -> str:
     return f"${whole}.{cents[:2]}{cents[2:].rstrip('0')}"
 
 
+def budget(microusd: int, seconds: float, turns: int) -> str:
+    """What a task may take: `$0.10, 2 min and 10 turns`."""
+    return f"{dollars(microusd)}, {duration(round(seconds))} and {count(turns, 'turn')}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 turn`, `1,000 turns`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def duration(seconds: int) -> str:
     """`45 s`, `10 min`, `1 h 30 min`."""
     parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "min"), (seconds % 60, "s"))
-    return " ".join(f"{count:,} {unit}" for count, unit in parts if count) or "0 s"
+    return " ".join(f"{number:,} {unit}" for number, unit in parts if number) or "0 s"
