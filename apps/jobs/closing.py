@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.claude import spec
 from apps.jobs import eventlog
-from apps.jobs.events import Event
+from apps.jobs.events import Event, dumps
 from apps.jobs.models import Call, Job, JobEvent, Status
 from apps.jobs.wire import terminal_event
 
 TAKE_OVER_SECONDS = 12.0
 WORKER_LOST = "The worker that ran this job was lost. What was metered until then is billed; send the request again."
+
+_STORE = "INSERT INTO jobs_jobevent (job_id, sequence_number, type, data) VALUES (%s, %s, %s, %s)"
 
 
 def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q, now: datetime) -> Event | None:
@@ -27,7 +29,7 @@ def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q,
         if not Job.objects.filter(where, pk=job.pk).update(**facts):
             return None
         Call.objects.bulk_create(_call_row(job, call) for call in outcome.calls)
-        JobEvent.objects.bulk_create(_event_row(job, event) for event in events)
+        _store(job, events)
     for name, value in facts.items():
         setattr(job, name, value)
     return terminal_event(job)
@@ -109,8 +111,11 @@ def _call_row(job: Job, call: spec.Call) -> Call:
     return Call(job=job, **facts)
 
 
-def _event_row(job: Job, event: Event) -> JobEvent:
-    return JobEvent(job=job, sequence_number=event.sequence_number, type=event.type, data=event.data)
+def _store(job: Job, events: Sequence[Event]) -> None:
+    """One statement by hand: a long answer has hundreds of events, and bulk_create costs 30 µs for each."""
+    rows = [(job.pk, event.sequence_number, event.type, dumps(event.data)) for event in events]
+    with connection.cursor() as cursor:
+        cursor.executemany(_STORE, rows)
 
 
 def _storable(text: str | None, limit: int) -> str:

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
 from django_q.cluster import Sentinel
+from django_q.queues import Queue
 from django_q.signals import post_spawn
 
 from apps.jobs import execution
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class Cluster:
-    """A guard (django-q2's Sentinel), its pusher and monitor, and a worker. Used by one thread of the supervisor."""
+    """A guard (django-q2's Sentinel), its pusher and a worker. Used by one thread of the supervisor."""
 
     def __init__(self, *, node: str, workers: int) -> None:
         token = secrets.token_hex(3)
@@ -104,13 +105,11 @@ class Cluster:
     # -- in the guard's process
 
     def _run_guard(self) -> None:
-        os.setsid()  # so that one signal reaches the whole cluster, and those of a terminal reach none of it
+        os.setsid()  # so that one SIGKILL reaches the whole cluster, and a terminal's Ctrl-C nobody in it
         post_spawn.connect(self._run_worker, weak=False)
-        stop, started = multiprocessing.Event(), multiprocessing.Event()
-        guard = Sentinel(stop, started, uuid.uuid4(), start=False)
+        guard = _Guard()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # whoever signals everybody must not interrupt the worker's draining
-        guard.pool_size = 1
         guard.start()
 
     # -- in the worker's process
@@ -140,6 +139,41 @@ class Cluster:
 
     def _beat(self) -> None:
         self._board[_BEAT] = time.monotonic()
+
+
+class _Guard(Sentinel):  # type: ignore[misc]  # django-q2 ships no types
+    """django-q2's guard, for one worker, and without what a killed process could leave locked.
+
+    Rings have no results, so there is no queue and no monitor process for them. The queue of rings has no limit: the
+    place of a ring that dies with the pusher would stay taken.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(multiprocessing.Event(), multiprocessing.Event(), uuid.uuid4(), start=False)
+        self.pool_size = 1
+        self.task_queue = Queue()
+        self.result_queue = _Nowhere()
+
+    def spawn_monitor(self) -> "_Nowhere":
+        return self.result_queue
+
+
+class _Nowhere:
+    """Where results go: a queue that is always empty, and a monitor that never dies."""
+
+    pid = 0
+
+    def put(self, _result: object) -> None:
+        pass
+
+    def empty(self) -> bool:
+        return True
+
+    def qsize(self) -> int:
+        return 0
+
+    def is_alive(self) -> bool:
+        return True
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

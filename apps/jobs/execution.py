@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from django.db import Error
 from django.db.models import Q
@@ -117,7 +116,7 @@ class Worker:
         batch = self._free() > 1 or self._engine.slots == 1
         lane = Lane.BATCH if batch else Lane.INTERACTIVE
         try:
-            return await self._database.run(queue.claim, worker=self.name, now=timezone.now(), last_lane=lane)
+            return await self._database.run(lambda: queue.claim(worker=self.name, now=timezone.now(), last_lane=lane))
         except Error as error:
             logger.warning("could not claim: %s", error)
             return None
@@ -146,11 +145,13 @@ class Worker:
     async def _close(self, job: Job, outcome: Outcome, transcript: Transcript) -> None:
         """Close the job in the database, however long that is away, then tell the followers."""
         ours = Q(status=Status.IN_PROGRESS, worker=self.name)
-        close_job = partial(close, job=job, outcome=outcome, events=transcript.complete(), where=ours)
+        events = transcript.complete()
         pause = 0.1
         while True:
             try:
-                terminal = await self._database.run(close_job, now=timezone.now())
+                terminal = await self._database.run(
+                    lambda: close(job=job, outcome=outcome, events=events, where=ours, now=timezone.now())
+                )
                 break
             except AWAY as error:
                 logger.warning("could not close %s yet: %s", job.id, error)

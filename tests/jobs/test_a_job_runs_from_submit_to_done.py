@@ -2,7 +2,7 @@
 
 from apps.jobs.execution import Worker
 from apps.jobs.following import follow
-from apps.jobs.models import Call, Job
+from apps.jobs.models import Job
 from apps.keys.models import ApiKey
 from tests.jobs.conftest import Ask
 
