@@ -1,0 +1,104 @@
+"""The arithmetic of the chain: keys, digests, seals and heads. Nothing here touches the database.
+
+digest = HMAC(key, content)              made by the writer, in the deed's transaction
+seal   = HMAC(key, previous seal ‖ position ‖ digest)    made by a sealer, after the commit
+The key is derived from the install's secret key: whoever can only edit the database cannot make either.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+
+FORMAT = 1
+GENESIS = b"\x00" * 32
+"""Stands where the first row's predecessor would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keys that this install's digests may be made with: today's, and those of SECRET_KEY_FALLBACKS."""
+
+    current: str
+    keys: dict[str, bytes]
+
+    def key(self, key_id: str) -> bytes:
+        """The key of that id; today's for an id that nobody knows, under which nothing can be right."""
+        return self.keys.get(key_id) or self.keys[self.current]
+
+
+def keyring() -> Keyring:
+    """The install's keys."""
+    return _derived(settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS))
+
+
+@lru_cache(maxsize=8)
+def _derived(secret: str, fallbacks: tuple[str, ...]) -> Keyring:
+    keys = [hmac.digest(one.encode(), b"apps.audit: the record's key", "sha256") for one in (secret, *fallbacks)]
+    named = {hashlib.sha256(key).hexdigest()[:8]: key for key in keys}
+    return Keyring(current=next(iter(named)), keys=named)
+
+
+# Lists of texts, so escaping is what keeps one content from reading like another.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def digest(key: bytes, content: Sequence[str]) -> bytes:
+    """The digest of a row's content: id, time and then its other texts in the order of the table."""
+    return hmac.digest(key, _encode([FORMAT, *content]).encode(), "sha256")
+
+
+def seal(key: bytes, previous: bytes, position: int, row_digest: bytes) -> bytes:
+    """What links a row to the one before it."""
+    return hmac.digest(key, b"seal" + previous + position.to_bytes(8, "big", signed=True) + row_digest, "sha256")
+
+
+def moment(at: datetime) -> str:
+    """A time as it is digested: UTC, to the microsecond, whatever the database made of it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last link at some time: who keeps it elsewhere can prove later that the chain still holds it."""
+
+    position: int
+    seal: bytes
+    at: datetime
+
+    def mac(self, key: bytes) -> bytes:
+        """Proves that this install made the head."""
+        text = f"head {self.position} {bytes(self.seal).hex()} {moment(self.at)}"
+        return hmac.digest(key, text.encode(), "sha256")
+
+    def to_json(self, ring: Keyring) -> dict[str, Any]:
+        """The head as files keep it."""
+        return {
+            "position": self.position,
+            "seal": self.seal.hex(),
+            "at": moment(self.at),
+            "key_id": ring.current,
+            "mac": self.mac(ring.keys[ring.current]).hex(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any, ring: Keyring) -> "Head":
+        """The head of a file. Raises BadHead when it is none, or none that this install made."""
+        try:
+            head = cls(int(data["position"]), bytes.fromhex(data["seal"]), datetime.fromisoformat(data["at"]))
+            mac, key_id = bytes.fromhex(data["mac"]), str(data["key_id"])
+        except (KeyError, TypeError, ValueError):
+            raise BadHead("this is not a head of the chain") from None
+        if key_id not in ring.keys or not hmac.compare_digest(mac, head.mac(ring.keys[key_id])):
+            raise BadHead(f"the head at position {head.position} was not made by this install, or was edited")
+        return head
+
+
+class BadHead(Exception):
+    """A head that this install did not make."""
