@@ -1,0 +1,77 @@
+"""How budgets stand, for explain, usage and lists. Reads only."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.db.models import Q
+
+from apps.budgets.fitting import MEASURES, BudgetState, Measure, frees_at
+from apps.budgets.models import Budget, BudgetWindow, RollingStep
+from apps.budgets.periods import ROLLING, Bounds, bounds, horizon
+from apps.budgets.windows import describe
+
+
+def state(*, project_id: int, key_id: int | None, now: datetime) -> tuple[BudgetState, ...]:
+    """Every budget that a request of the key must fit into; without a key those of the whole project."""
+    return tuple(states_of(Budget.objects.binding(project_id=project_id, key_id=key_id), now=now))
+
+
+def states_of(budgets: Iterable[Budget], *, now: datetime) -> list[BudgetState]:
+    """The same for any budgets, in their order: two queries, one more where some are rolling."""
+    chosen = list(budgets)
+    places = {budget.pk: bounds(budget.cycle, now=now, since=budget.created_at) for budget in chosen}
+    windows = _windows(places)
+    steps = _steps([windows[budget.pk] for budget in chosen if budget.rolling and budget.pk in windows])
+    return [_state(budget, windows.get(budget.pk), places[budget.pk], steps, now=now) for budget in chosen]
+
+
+def _windows(places: dict[int, Bounds]) -> dict[int, BudgetWindow]:
+    wanted = Q()
+    for budget_id, where in places.items():
+        wanted |= Q(budget_id=budget_id, starts_at=where.starts_at)
+    return {window.budget_id: window for window in BudgetWindow.objects.filter(wanted)} if places else {}
+
+
+def _steps(windows: Sequence[BudgetWindow]) -> dict[int, list[RollingStep]]:
+    by_window: dict[int, list[RollingStep]] = {window.pk: [] for window in windows}
+    if windows:
+        for step in RollingStep.objects.filter(window__in=windows).order_by("starts_at"):
+            by_window[step.window_id].append(step)
+    return by_window
+
+
+def _state(
+    budget: Budget,
+    window: BudgetWindow | None,
+    where: Bounds,
+    steps: dict[int, list[RollingStep]],
+    *,
+    now: datetime,
+) -> BudgetState:
+    if window is None:
+        return describe(budget, BudgetWindow(budget=budget, starts_at=where.starts_at, ends_at=where.ends_at), now=now)
+    described = describe(budget, window, now=now)
+    return _rolled(described, budget, steps[window.pk], now=now) if budget.rolling else described
+
+
+def _rolled(described: BudgetState, budget: Budget, steps: Sequence[RollingStep], *, now: datetime) -> BudgetState:
+    """As the window will be once somebody has rolled it on, and when the next of its spend leaves."""
+    span = ROLLING[budget.period]
+    old = [step for step in steps if step.starts_at < horizon(span, now)]
+    live = [step for step in steps if step.starts_at >= horizon(span, now)]
+
+    def without(measure: Measure) -> int:
+        return described.count(measure).spent - sum(_spent(step, measure) for step in old)
+
+    frees = [frees_at(span, ((step.starts_at, _spent(step, measure)) for step in live), 1) for measure in MEASURES]
+    return replace(
+        described,
+        microusd=replace(described.microusd, spent=without("microusd")),
+        tokens=replace(described.tokens, spent=without("tokens")),
+        resets_at=min((moment for moment in frees if moment is not None), default=None),
+    )
+
+
+def _spent(step: RollingStep, measure: Measure) -> int:
+    return step.spent_microusd if measure == "microusd" else step.spent_tokens
