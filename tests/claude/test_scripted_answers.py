@@ -164,6 +164,17 @@ def test_tools_are_asked_for_turn_by_turn_and_then_the_rest_is_said(http: Http) 
     assert said(answer) == "done"
 
 
+def test_words_before_a_tool_call_do_not_count_as_a_turn(http: Http) -> None:
+    messages = [
+        {"role": "user", "content": "[[tool: A]] [[tool: B]]"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Let me see."}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "A", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "a"}]},
+    ]
+    answer = http.post("/v1/messages", {"model": MODEL, "max_tokens": 100, "messages": messages}).json()
+    assert answer["content"][0]["name"] == "B"
+
+
 def test_a_streamed_tool_call_carries_its_input_as_json_pieces(http: Http) -> None:
     command = "echo " + "x" * 200
     events = stream(http, f'[[tool: Bash {{"command": "{command}"}}]]')

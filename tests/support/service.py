@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from config.paths import runtime_dir
 from tests.support.http import Http
