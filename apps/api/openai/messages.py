@@ -8,7 +8,11 @@ from apps.claude.spec import Turn
 
 MAX_MESSAGES = 2000
 _TOOLS = "Function calling is not supported yet"
-_KNOWN = {"role", "content", "name", "refusal", "audio", "tool_calls", "function_call"}
+_KNOWN = {
+    *("role", "content", "name", "refusal", "audio", "tool_calls", "function_call"),
+    *("annotations", "reasoning_content"),
+}
+"""Clients put our own answers' messages back into the conversation as they are, with every field of them."""
 
 
 def conversation(value: Any) -> tuple[str, tuple[Turn, ...], set[str]]:
@@ -40,7 +44,7 @@ def conversation(value: Any) -> tuple[str, tuple[Turn, ...], set[str]]:
 def _message(message: Any, at: str, ignored: set[str]) -> tuple[Literal["system", "user", "assistant"], list[Block]]:
     if not isinstance(message, dict):
         raise wrong_type(at, "an object")
-    for name in message.keys() - _KNOWN:
+    for name in [name for name, said in message.items() if name not in _KNOWN and said]:
         raise unsupported(f"{at}.{name}", f"Messages have no field '{name}' here.")
     if message.get("name") is not None:
         ignored.add("messages[].name")
