@@ -37,6 +37,10 @@ def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+def _is_crash(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None
+
+
 def configure(*, log_format: str, level: str) -> None:
     """Sets up structlog and the standard logging alike; `log_format` is console or json."""
     shared: list[Any] = [
@@ -67,6 +71,7 @@ def configure(*, log_format: str, level: str) -> None:
         {
             "version": 1,
             "disable_existing_loggers": False,
+            "filters": {"crashes": {"()": lambda: _is_crash}},
             "formatters": {
                 "line": {
                     "()": structlog.stdlib.ProcessorFormatter,
@@ -76,7 +81,8 @@ def configure(*, log_format: str, level: str) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": level},
-            # These say at INFO what every request and every connection does; Django warns of each 404.
-            "loggers": {name: {"level": "WARNING"} for name in TALKATIVE} | {"django.request": {"level": "ERROR"}},
+            # These say at INFO what every request and every connection does; Django logs each 404 and 503.
+            "loggers": {name: {"level": "WARNING"} for name in TALKATIVE}
+            | {"django.request": {"level": "ERROR", "filters": ["crashes"]}},
         }
     )

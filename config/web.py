@@ -133,17 +133,23 @@ class Web(Server):  # type: ignore[misc]
             self._stopping = asyncio.ensure_future(self._drain_and_stop())
 
     async def _drain_and_stop(self) -> None:
-        # Workers stop their last jobs after `drain_seconds`; the answers to those still have to go out.
-        await self._draining.drain(patience_seconds=self._drain_seconds + 6)
-        if self._draining.in_flight:
-            log.warning("stopping with open requests", open_requests=self._draining.in_flight)
-        deadline = time.monotonic() + 2
-        while any(map(_unsent_bytes, self.connections)) and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)  # Twisted tells nobody when it has written all
-        self.stop()
+        try:
+            # Workers stop their last jobs after `drain_seconds`; the answers to those still have to go out.
+            await self._draining.drain(patience_seconds=self._drain_seconds + 6)
+            if self._draining.in_flight:
+                log.warning("stopping with open requests", open_requests=self._draining.in_flight)
+            deadline = time.monotonic() + 2
+            while any(map(_unsent_bytes, self.connections)) and time.monotonic() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)  # Twisted tells nobody when it has written all
+        finally:
+            self.stop()
 
     async def handle_reply(self, protocol: Any, message: MutableMapping[str, Any]) -> None:
         """Daphne's, and then waits until the client has read most of what it was sent."""
+        if message["type"] == "websocket.close" and protocol.state == protocol.STATE_OPEN:
+            # The polite way of autobahn knows no codes between 1001 and 2999, such as 1012 for a restart.
+            protocol.sendCloseFrame(code=message.get("code") or 1000)
+            return
         await super().handle_reply(protocol, message)
         unsent, since, pause = _unsent_bytes(protocol), time.monotonic(), 0.005
         while unsent > HIGH_WATER_BYTES:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -89,7 +90,4 @@ def serve(data_dir: Path, tmp_path: Path) -> Iterator[Serve]:
         program.kill()
     for used in (data_dir, data_dir / "demo"):
         if used.exists():
-            sockets = runtime_dir(used)
-            for socket in sockets.iterdir():
-                socket.unlink()
-            sockets.rmdir()
+            shutil.rmtree(runtime_dir(used), ignore_errors=True)
