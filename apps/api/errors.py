@@ -11,9 +11,8 @@ from redis.exceptions import ConnectionError as ValkeyConnectionError
 from redis.exceptions import TimeoutError as ValkeyTimeoutError
 from rest_framework import exceptions
 
-from apps.api.base import failure
+from apps.api.answers import failure
 from apps.api.problems import ApiError, Problem, of_status, phrase
-from apps.api.visits import visit_of
 from apps.jobs import services as jobs
 
 logger = logging.getLogger(__name__)
@@ -79,7 +78,15 @@ def _of_framework(error: exceptions.APIException) -> Problem:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
     """404 for every address outside the admin."""
-    return _plain(request, 404, f"There is nothing at {request.path_info[:200]}. See /docs for what there is.")
+    if request.path_info.startswith("/admin"):
+        return _plain(request, 404)
+    return unknown_address(request)
+
+
+def unknown_address(request: HttpRequest) -> HttpResponse:
+    """The 404 of an address that does not exist."""
+    message = f"There is nothing at {request.path_info[:200]}. See /docs for what there is."
+    return failure(of_status(404, message))
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
@@ -100,6 +107,4 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 def _plain(request: HttpRequest, status: int, message: str = "") -> HttpResponseBase:
     if request.path_info.startswith("/admin"):
         return HttpResponse(f"<h1>{status} {phrase(status)}</h1>", status=status)
-    response = failure(of_status(status, message))
-    response.headers["x-request-id"] = visit_of(request).request_id
-    return response
+    return failure(of_status(status, message))

@@ -75,7 +75,9 @@ def _workers(report: Report, workers: list[health.WorkerState]) -> None:
     report.checks["jail"] = {"ok": all(engine.get("jail") for engine in engines)}
     for fault in sorted({str(engine["jail_fault"]) for engine in engines if engine.get("jail_fault")}):
         report.warnings.append(f"no jail: {fault}")
-    report.checks["cli"] = {"versions": sorted({str(engine.get("cli_version")) for engine in engines})}
+    report.checks["cli"] = {
+        "versions": sorted({str(engine["cli_version"]) for engine in engines if engine.get("cli_version")})
+    }
     queue = report.checks.get("queue")
     if queue and queue["oldest_pending_seconds"] > STUCK_SECONDS and running < slots:
         queue["ok"] = False

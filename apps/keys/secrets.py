@@ -12,6 +12,7 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 PREFIX = "ccs_live_"
 ID_LENGTH = 12
@@ -66,6 +67,7 @@ def checksum(body: str) -> str:
     return "".join(reversed(digits))
 
 
+@lru_cache(maxsize=4)
 def pepper(secret_key: str) -> bytes:
     """The server-side secret of the digests, derived from SECRET_KEY so that a stolen table alone proves nothing."""
     return hmac.digest(secret_key.encode(), b"claude-code-api-service keys pepper v1", hashlib.sha256)

@@ -1,25 +1,27 @@
 """`POST /v1/chat/completions`: submit a job and watch it, whole or as a stream."""
 
-import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
+from functools import partial
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from apps.api import outcomes, sse
-from apps.api.base import EventStreamRenderer, View, answer, failure, read_json, release_connections
+from apps.api.answers import answer, failure
+from apps.api.base import EventStreamRenderer, View
+from apps.api.body import read_json
 from apps.api.entitlements import require_model
 from apps.api.errors import problem_of
 from apps.api.feeds import Feed
+from apps.api.later import Later
 from apps.api.openai.answers import Chunks, completion
-from apps.api.openai.requests import Reading, read
+from apps.api.openai.requests import read
 from apps.api.schema.chat import chat_schema
 from apps.api.visits import Visit
 from apps.jobs import services as jobs
@@ -28,7 +30,6 @@ from apps.jobs.following import follow_batches
 
 HEADERS_WITHIN_SECONDS = 10.0
 """A stream whose first token takes longer begins without it: proxies cut connections that say nothing."""
-CLIENT_GONE = 499
 
 
 class ChatCompletions(View):
@@ -44,41 +45,23 @@ class ChatCompletions(View):
         visit, now = self.visit, timezone.now()
         job = jobs.submit(key=self.caller, request=reading.chat, request_id=visit.request_id, now=now)
         visit.job_id = job.id
-        release_connections()
-        respond = _streamed if reading.stream else _whole
-        response = respond(job.id, now, reading, visit)
+        chunks = Chunks(job.id, job.model, int(now.timestamp()), reading.include_usage)
+        response = Later(partial(_streamed if reading.stream else _whole, chunks, visit))
         response.headers["x-job-id"] = job.id
         if reading.ignored:
             response.headers["x-ignored-params"] = ", ".join(reading.ignored)
         return response
 
 
-def _whole(job_id: str, now: datetime, reading: Reading, visit: Visit) -> HttpResponseBase:
-    event = async_to_sync(_last_event)(job_id, visit)
-    if event is None:
-        return HttpResponse(status=CLIENT_GONE)
+async def _whole(chunks: Chunks, visit: Visit) -> HttpResponseBase:
+    event = await _terminal_event(chunks.job_id)
+    visit.job_ended = True
     if event.type == "error":
         return failure(outcomes.of_job(event.data))
-    return answer(completion(event.data, created=int(now.timestamp())))
+    return answer(completion(event.data, created=chunks.created))
 
 
-async def _last_event(job_id: str, visit: Visit) -> Event | None:
-    """The job's terminal event, or None if the client leaves before it."""
-    waiting = asyncio.ensure_future(_until_terminal(job_id))
-    leaving = asyncio.ensure_future(visit.gone.wait())
-    try:
-        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            return None
-        event = waiting.result()
-        visit.job_ended = True
-        return event
-    finally:
-        waiting.cancel()
-        leaving.cancel()
-
-
-async def _until_terminal(job_id: str) -> Event:
+async def _terminal_event(job_id: str) -> Event:
     async with aclosing(follow_batches(job_id)) as batches:
         async for batch in batches:
             if batch[-1].terminal:
@@ -86,9 +69,11 @@ async def _until_terminal(job_id: str) -> Event:
     raise RuntimeError(f"following {job_id} ended before the job did")
 
 
-def _streamed(job_id: str, now: datetime, reading: Reading, visit: Visit) -> HttpResponseBase:
-    chunks = Chunks(job_id, reading.chat.model, int(now.timestamp()), reading.include_usage)
-    feed, begun = async_to_sync(_open)(job_id, visit)
+async def _streamed(chunks: Chunks, visit: Visit) -> HttpResponseBase:
+    """A stream, or the failure of a job that failed before its first token."""
+    feed = Feed(follow_batches(chunks.job_id))
+    visit.closers.append(feed.close)
+    begun = await _beginning(feed)
     if begun and begun[-1].type == "error" and not any(event.type == "token" for event in begun):
         visit.job_ended = True
         return failure(outcomes.of_job(begun[-1].data))
@@ -96,22 +81,19 @@ def _streamed(job_id: str, now: datetime, reading: Reading, visit: Visit) -> Htt
     return StreamingHttpResponse(body, content_type=sse.CONTENT_TYPE, headers=sse.HEADERS)
 
 
-async def _open(job_id: str, visit: Visit) -> tuple[Feed, list[Event]]:
-    """The feed and its first events, up to one that shows how it goes, so that an early failure gets its status."""
-    feed = Feed(follow_batches(job_id))
-    visit.closers.append(feed.close)
+async def _beginning(feed: Feed) -> list[Event]:
+    """The first events, up to one that shows how it goes, so that an early failure gets its status."""
     begun: list[Event] = []
-    deadline = asyncio.get_running_loop().time() + HEADERS_WITHIN_SECONDS
-    while not visit.gone.is_set() and all(event.type == "started" for event in begun):
-        left = deadline - asyncio.get_running_loop().time()
-        batch = await feed.next(seconds=left) if left > 0 else []
+    deadline = time.monotonic() + HEADERS_WITHIN_SECONDS
+    while all(event.type == "started" for event in begun) and (left := deadline - time.monotonic()) > 0:
+        batch = await feed.next(seconds=left)
         if not batch:
             break
         begun += batch
-    return feed, begun
+    return begun
 
 
-async def _chunks(feed: Feed, begun: list[Event], chunks: Chunks, visit: Visit) -> AsyncIterator[bytes]:
+async def _chunks(feed: Feed, begun: list[Event], chunks: Chunks, visit: Visit) -> AsyncGenerator[bytes]:
     """The body of a stream: what has begun, then what comes, with a ping in silences. Never raises."""
     written, batch = chunks.first(), begun
     try:
@@ -125,7 +107,7 @@ async def _chunks(feed: Feed, begun: list[Event], chunks: Chunks, visit: Visit) 
                 yield written
             following = await feed.next(seconds=sse.PING_SECONDS)
             if following is None:
-                raise RuntimeError("the feed ended before the job did")
+                raise RuntimeError(f"following {chunks.job_id} ended before the job did")
             written, batch = b"" if following else sse.PING, following
     except Exception as error:
         yield chunks.failed(problem_of(error))

@@ -6,7 +6,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from apps.api import readiness
-from apps.api.base import OpenView, answer
+from apps.api.answers import answer
+from apps.api.base import OpenView
 from apps.api.problems import Problem
 from apps.api.schema.health import health_schema, ready_schema
 

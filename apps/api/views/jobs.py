@@ -1,7 +1,7 @@
 """`/v1/jobs`: list, look at, follow and cancel the jobs of the caller's project."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -13,8 +13,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from apps.api import sse
+from apps.api.answers import answer
 from apps.api.authentication import REFUSED
-from apps.api.base import EventStreamRenderer, View, answer, release_connections
+from apps.api.base import EventStreamRenderer, View
 from apps.api.errors import problem_of
 from apps.api.feeds import Feed
 from apps.api.frames import frame
@@ -22,7 +23,6 @@ from apps.api.keywatch import watch
 from apps.api.openai.fields import wrong_value
 from apps.api.problems import ApiError, of_status
 from apps.api.schema.jobs import cancel_schema, events_schema, job_schema, jobs_schema
-from apps.api.visits import Visit
 from apps.claude.catalog import resolve
 from apps.jobs import eventlog, valkey
 from apps.jobs import services as jobs
@@ -95,8 +95,7 @@ class JobEvents(View):
             return answer({"object": "list", "data": data, "job_status": job.status}, headers=headers)
         if not job.is_open and after >= job.last_sequence_number:
             return HttpResponse(status=204, headers=headers)  # tells an EventSource not to come back
-        release_connections()
-        body = _stream(job_id, after, self.caller, self.visit)
+        body = _stream(job_id, after, self.caller)
         return StreamingHttpResponse(body, content_type=sse.CONTENT_TYPE, headers={**sse.HEADERS, **headers})
 
 
@@ -159,21 +158,23 @@ def _starting_after(request: Request) -> int:
     return _whole(query, "starting_after", 0, least=0, most=10**9)
 
 
-async def _stream(job_id: str, after: int, key: ApiKey, visit: Visit) -> AsyncIterator[bytes]:
+async def _stream(job_id: str, after: int, key: ApiKey) -> AsyncGenerator[bytes]:
     """The body: events, and pings in silences. Ends early when the key is revoked or the service restarts."""
     feed = Feed(follow_batches(job_id, after=after))
     restarting = asyncio.create_task(lifecycle.draining())
     restarting.add_done_callback(lambda task: None if task.cancelled() else feed.fail(Restarting()))
-    visit.closers += [feed.close, restarting.cancel]
-    yield sse.RETRY
     try:
+        yield sse.RETRY
         with watch().using(key, ended=lambda: feed.fail(ApiError(REFUSED))):
             while (batch := await feed.next(seconds=sse.PING_SECONDS)) is not None:
                 yield b"".join(_written(event, job_id) for event in batch) or sse.PING
     except Restarting:
         yield sse.RESTARTING
     except Exception as error:
-        yield sse.event(type="error", data={"type": "error", **problem_of(error).body()["error"]})
+        yield sse.event(type="error", data={**problem_of(error).body()["error"], "type": "error"})
+    finally:
+        restarting.cancel()
+        feed.close()
 
 
 def _written(event: Event, job_id: str) -> bytes:

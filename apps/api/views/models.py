@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from apps.api.base import View, answer
+from apps.api.answers import answer
+from apps.api.base import View
 from apps.api.entitlements import usable_models
 from apps.api.openai.requests import model_not_found
 from apps.api.schema.models import model_schema, models_schema
