@@ -19,6 +19,7 @@ from django.conf import settings
 FORMAT = 1
 GENESIS = b"\x00" * 32
 """Stands where the first row's predecessor would."""
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def _genuine(text: str, key_id: str, mac: bytes | memoryview, ring: Keyring) -> bool:
+    return key_id in ring.keys and hmac.compare_digest(bytes(mac), _sign(text, ring.keys[key_id]))
+
+
+def _sign(text: str, key: bytes) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The last link at some time: who keeps it elsewhere can prove later that the chain still holds it."""
@@ -72,10 +81,17 @@ class Head:
     seal: bytes
     at: datetime
 
-    def mac(self, key: bytes) -> bytes:
+    @property
+    def _text(self) -> str:
+        return f"head {self.position} {self.seal.hex()} {moment(self.at)}"
+
+    def mac(self, ring: Keyring) -> bytes:
         """Proves that this install made the head."""
-        text = f"head {self.position} {bytes(self.seal).hex()} {moment(self.at)}"
-        return hmac.digest(key, text.encode(), "sha256")
+        return _sign(self._text, ring.keys[ring.current])
+
+    def genuine(self, key_id: str, mac: bytes | memoryview, ring: Keyring) -> bool:
+        """Whether this install made the head."""
+        return _genuine(self._text, key_id, mac, ring)
 
     def to_json(self, ring: Keyring) -> dict[str, Any]:
         """The head as files keep it."""
@@ -84,7 +100,7 @@ class Head:
             "seal": self.seal.hex(),
             "at": moment(self.at),
             "key_id": ring.current,
-            "mac": self.mac(ring.keys[ring.current]).hex(),
+            "mac": self.mac(ring).hex(),
         }
 
     @classmethod
@@ -92,13 +108,35 @@ class Head:
         """The head of a file. Raises BadHead when it is none, or none that this install made."""
         try:
             head = cls(int(data["position"]), bytes.fromhex(data["seal"]), datetime.fromisoformat(data["at"]))
-            mac, key_id = bytes.fromhex(data["mac"]), str(data["key_id"])
+            genuine = head.genuine(str(data["key_id"]), bytes.fromhex(data["mac"]), ring)
         except (KeyError, TypeError, ValueError):
             raise BadHead("this is not a head of the chain") from None
-        if key_id not in ring.keys or not hmac.compare_digest(mac, head.mac(ring.keys[key_id])):
+        if not genuine:
             raise BadHead(f"the head at position {head.position} was not made by this install, or was edited")
         return head
 
 
 class BadHead(Exception):
     """A head that this install did not make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where retention ended: rows up to `position` are gone, and the next one is linked to `seal`."""
+
+    position: int
+    seal: bytes
+    before: datetime
+    at: datetime
+
+    @property
+    def _text(self) -> str:
+        return f"cut {self.position} {self.seal.hex()} {moment(self.before)} {moment(self.at)}"
+
+    def mac(self, ring: Keyring) -> bytes:
+        """Proves that this install made the cut."""
+        return _sign(self._text, ring.keys[ring.current])
+
+    def genuine(self, key_id: str, mac: bytes | memoryview, ring: Keyring) -> bool:
+        """Whether this install made the cut."""
+        return _genuine(self._text, key_id, mac, ring)

@@ -1,4 +1,4 @@
-"""Writing the record."""
+"""Writing the record, and sealing what was written."""
 
 import ipaddress
 import secrets
@@ -8,7 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from apps.audit import actions, chain, redaction, rows
+from apps.audit.actions import BadAction
 from apps.audit.models import AuditEvent
+from apps.audit.sealing import seal
+
+__all__ = ["BadAction", "record", "seal"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
