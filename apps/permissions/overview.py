@@ -10,18 +10,19 @@ from apps.permissions.verdict import Permit
 from apps.permissions.words import budget, count
 
 Names = Mapping[Kind, Sequence[tuple[str, ...]]]
+Verdict = Literal["Allowed", "Asks first", "Denied", "Not allowed"]
 TITLES: dict[Kind, str] = {"tool": "Tools", "agent": "Agents", "skill": "Skills", "model": "Models"}
+ORDER: tuple[Verdict, ...] = ("Allowed", "Asks first", "Denied", "Not allowed")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One known thing and what becomes of it."""
+class Group:
+    """The known things that one rule decides."""
 
-    name: str
-    also: str
-    verdict: Literal["Allowed", "Asks first", "Denied", "Not allowed"]
+    verdict: Verdict
     rule: str
-    """The rule that decided, empty where none speaks."""
+    """Empty where none speaks."""
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,7 @@ class Section:
     """All of one kind. Where the members of a kind are not known there are rules only."""
 
     title: str
-    usable: tuple[Line, ...]
-    refused: tuple[Line, ...]
+    groups: tuple[Group, ...]
     allowed_globs: tuple[str, ...]
     denied_globs: tuple[str, ...]
     listed: bool
@@ -57,26 +57,30 @@ def overview(policy: Policy, known: Names) -> Overview:
 
 
 def _section(policy: Policy, kind: Kind, known: Names) -> Section:
-    lines = [_line(policy, ref(kind, *names)) for names in known.get(kind, ())]
-    usable = ("Allowed", "Asks first")
+    names: dict[tuple[Verdict, str], list[str]] = {}
+    for thing in (ref(kind, *names) for names in known.get(kind, ())):
+        names.setdefault(_verdict(policy, thing), []).append(_title(thing))
+    groups = [Group(verdict, rule, tuple(members)) for (verdict, rule), members in names.items()]
     return Section(
         title=TITLES[kind],
-        usable=tuple(line for line in lines if line.verdict in usable),
-        refused=tuple(line for line in lines if line.verdict not in usable),
+        groups=tuple(sorted(groups, key=lambda group: ORDER.index(group.verdict))),
         allowed_globs=tuple(rule.glob for rule in policy.allow if rule.kind == kind),
         denied_globs=tuple(rule.glob for rule in policy.deny if rule.kind == kind),
         listed=kind in known,
     )
 
 
-def _line(policy: Policy, thing: Ref) -> Line:
+def _title(thing: Ref) -> str:
     name, *others = thing.names
-    also = ", ".join(others)
+    return f"{name} ({', '.join(others)})" if others else name
+
+
+def _verdict(policy: Policy, thing: Ref) -> tuple[Verdict, str]:
     match judge(policy, thing):
         case Permit(rule=rule, waits_for=waits):
-            return Line(name, also, "Asks first" if waits else "Allowed", rule)
+            return "Asks first" if waits else "Allowed", rule
         case reason:
-            return Line(name, also, "Denied" if reason.rule else "Not allowed", reason.rule or "")
+            return "Denied" if reason.rule else "Not allowed", reason.rule or ""
 
 
 def _notes(policy: Policy, known: Names) -> Iterator[str]:
