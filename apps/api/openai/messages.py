@@ -9,9 +9,9 @@ from apps.claude.spec import Turn
 MAX_MESSAGES = 2000
 _TOOLS = "Function calling is not supported yet"
 _KNOWN = {
-    *("role", "content", "name", "refusal", "audio", "tool_calls", "function_call"),
-    *("annotations", "reasoning_content"),
-}
+    "role", "content", "name", "refusal", "audio", "annotations", "reasoning_content",
+    "tool_calls", "tool_call_id", "function_call",
+}  # fmt: skip
 """Clients put our own answers' messages back into the conversation as they are, with every field of them."""
 
 
