@@ -1,18 +1,20 @@
-"""The ASGI application: HTTP to Django, WebSockets to the consumers of `apps.api`."""
+"""The ASGI application: the API by its own gateway, pages by Django, WebSockets by the consumers of `apps.api`."""
 
 import os
+from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-http = get_asgi_application()
+pages: Any = get_asgi_application()
 
 # These import models, so they come after Django's set-up.
+from apps.api.gateway import Gateway  # noqa: E402
 from apps.api.routing import websocket_urlpatterns  # noqa: E402
 from config.draining import Draining, refuse_websocket  # noqa: E402
 
 nowhere = re_path(r"", refuse_websocket)  # type: ignore[arg-type]  # an ASGI application, as URLRouter expects
 websocket = URLRouter([*websocket_urlpatterns, nowhere])
-application = Draining(ProtocolTypeRouter({"http": http, "websocket": websocket}))
+application = Draining(ProtocolTypeRouter({"http": Gateway(pages), "websocket": websocket}))
