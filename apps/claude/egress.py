@@ -165,8 +165,9 @@ class Egress:
             await response.prepare(request)
             try:
                 async for chunk in upstream.content.iter_any():
+                    just_begun = not meter.began
                     meter.feed(chunk)
-                    tab.checkpoint(meter)
+                    tab.checkpoint(meter, now=just_begun and meter.began)
                     if meter.error is not None:
                         tab.failure = Failure.in_stream(meter.error)
                     await response.write(chunk)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from apps.claude.metering import Meter
 from apps.claude.spec import Call, Metered, RunSpec
 
-CHECKPOINT_SECONDS = 0.5
+CHECKPOINT_SECONDS = 0.2
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
     "authentication_error": 401,

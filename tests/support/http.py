@@ -67,7 +67,7 @@ class Stream:
         fields: dict[str, str] = {}
         for line in self.lines():
             if not line:
-                if fields:
+                if "data" in fields:  # a block without data, such as a lone `retry:`, is no event
                     yield ServerEvent(fields.get("event", ""), fields.get("data", ""), fields.get("id", ""))
                 fields = {}
             elif not line.startswith(":"):
