@@ -20,8 +20,9 @@ def microusd(usd: Decimal) -> int:
     return int(usd.scaleb(6))
 
 
-def _money(line: str, *, required: bool = True) -> forms.DecimalField:
+def _money(line: str, *, required: bool = True, initial: str | None = None) -> forms.DecimalField:
     return forms.DecimalField(
+        initial=initial,
         label="Cost, $",
         min_value=Decimal("0.000001"),
         max_value=Decimal(1_000_000),
@@ -31,8 +32,10 @@ def _money(line: str, *, required: bool = True) -> forms.DecimalField:
     )
 
 
-def _number(label: str, line: str, *, required: bool = True) -> forms.IntegerField:
-    return forms.IntegerField(label=label, min_value=1, max_value=1_000_000, required=required, help_text=line)
+def _number(label: str, line: str, *, required: bool = True, initial: int | None = None) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label, min_value=1, max_value=1_000_000, required=required, initial=initial, help_text=line
+    )
 
 
 class RulesForm(forms.Form):
@@ -47,10 +50,12 @@ class RulesForm(forms.Form):
     skill_deny = PatternsField("skill", "deny")
     model_allow = PatternsField("model", "allow")
     model_deny = PatternsField("model", "deny")
-    max_cost_usd = _money("US dollars a task; it is stopped inside this sum, whatever the model does.")
-    max_seconds = _number("Time, s", "Seconds a task; then it is ended and what it used is billed.")
-    max_turns = _number("Turns", "Times the model is asked in a task, each with the results of its tool calls.")
-    max_concurrency = _number("Open jobs", "Jobs of one key open at the same time, waiting ones included.")
+    max_cost_usd = _money("US dollars a task; it is stopped inside this sum, whatever the model does.", initial="0.10")
+    max_seconds = _number("Time, s", "Seconds a task; then it is ended and what it used is billed.", initial=120)
+    max_turns = _number(
+        "Turns", "Times the model is asked in a task, each with the results of its tool calls.", initial=10
+    )
+    max_concurrency = _number("Open jobs", "Jobs of one key open at the same time, waiting ones included.", initial=10)
 
     def decisions(self) -> dict[str, Any]:
         """The columns of a profile that decide, once the form is valid."""

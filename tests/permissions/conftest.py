@@ -1,4 +1,4 @@
-"""Fixtures of the profiles' tests. Alice may do everything in the admin, Bob may look at profiles and nothing else."""
+"""Fixtures of the profiles' tests."""
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -19,13 +19,15 @@ def team(db: None) -> Profile:
 
 
 @pytest.fixture
-def alice(db: None) -> Client:
-    return _browser(User.objects.create_superuser("alice"))
+def operator(db: None) -> Client:
+    """A superuser's browser. No password, because hashing one is half of a test's time."""
+    return _browser(User.objects.create_superuser("petra"))
 
 
 @pytest.fixture
-def bob(db: None) -> Client:
-    user = User.objects.create_user("bob", is_staff=True)
+def onlooker(db: None) -> Client:
+    """The browser of a member of staff who may look at profiles and do nothing else."""
+    user = User.objects.create_user("olga", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_profile"))
     return _browser(user)
 

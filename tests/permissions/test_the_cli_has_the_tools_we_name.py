@@ -12,25 +12,27 @@ from apps.permissions.refs import ref
 def _tools(home: Path, wanted: str) -> set[str]:
     """What the real CLI says it would run with, under our launch flags. It speaks before it calls any model."""
     flags = ["--restricted", "--tools", wanted, "--setting-sources", "", "--strict-mcp-config"]
-    said = subprocess.run(
-        [locate_cli(None), "-p", "hi", "--output-format", "stream-json", "--verbose", *flags, "--max-turns", "1"],
+    cli = subprocess.Popen(
+        [locate_cli(None), "-p", "hi", "--output-format", "stream-json", "--verbose", *flags],
         cwd=home,
         env={
             "HOME": str(home),
             "PATH": "/usr/bin:/bin",
             "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",  # nobody answers there
             "ANTHROPIC_API_KEY": "none",
-            "CLAUDE_CODE_MAX_RETRIES": "0",
             "CLAUDE_CODE_DISABLE_CRON": "1",
             "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
         },
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
-    frames = [json.loads(line) for line in said.stdout.splitlines() if line.startswith(b"{")]
-    return {name for frame in frames if frame.get("subtype") == "init" for name in frame["tools"]}
+    with cli:
+        assert cli.stdout
+        frames = (json.loads(line) for line in cli.stdout if line.startswith(b"{"))
+        names = next(set(frame["tools"]) for frame in frames if frame.get("subtype") == "init")
+        cli.kill()
+    return names
 
 
 def test_the_cli_has_every_tool_we_name_and_no_other(tmp_path: Path) -> None:
