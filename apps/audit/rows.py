@@ -45,7 +45,8 @@ class Row(NamedTuple):
 
     def untouched(self, ring: chain.Keyring) -> bool:
         """Whether the content still has the digest that its writer gave it."""
-        return self.digest == content_digest(ring.key(self.key_id), self.content)
+        key = ring.keys.get(self.key_id)
+        return key is not None and self.digest == content_digest(key, self.content)
 
 
 def content_digest(key: bytes, content: Sequence[Any]) -> bytes:
