@@ -3,7 +3,6 @@ import shlex
 import signal
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -33,18 +32,16 @@ def test_the_first_start_shows_an_admin_and_a_key_once_and_the_next_start_is_fas
     before = secret.read_text()
     assert first.stop() == 0
 
-    took: list[float] = []
-    # The machine may be busy with something else for once, but not three times.
-    while not took or (min(took) >= 5 and len(took) < 3):
-        began = time.monotonic()
-        again = serve()
-        started(again)
-        took.append(time.monotonic() - began)
-        assert "password" not in again.output
-        assert "API key" not in again.output
-        assert client(again, key).get("/v1/models").status == 200
-        assert again.stop() == 0
-    assert min(took) < 5
+    again = serve()
+    started(again)
+    # Computing time, because the machine may be busy with something else: a start does little but load modules, one
+    # process after the other, so on an idle machine it takes about as long.
+    took = sum(sum(part(again, name).cpu_times()[:2]) for name in ("serve", "run_web"))
+    assert took < 5
+    assert "password" not in again.output
+    assert "API key" not in again.output
+    assert client(again, key).get("/v1/models").status == 200
+    assert again.stop() == 0
     assert secret.read_text() == before
 
 
