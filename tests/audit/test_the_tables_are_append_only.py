@@ -1,5 +1,7 @@
 """Rows are added, never changed nor deleted: not by the ORM, not by SQL."""
 
+from collections.abc import Callable
+
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
@@ -21,14 +23,15 @@ def test_the_orm_has_no_verb_that_changes_rows(recorded: Record) -> None:
     event = recorded()
     rows = AuditEvent.objects.all()
     event.reason = "something else"
-    for verb in (
+    verbs: list[Callable[[], object]] = [
         lambda: rows.update(reason=""),
         lambda: rows.filter(pk=event.pk).delete(),
         lambda: rows.bulk_update([event], ["reason"]),
         lambda: rows.update_or_create(pk=event.pk, defaults={"reason": ""}),
         lambda: rows.bulk_create([event], update_conflicts=True, update_fields=["reason"], unique_fields=["id"]),
         lambda: AuditCheckpoint.objects.all().delete(),
-    ):
+    ]
+    for verb in verbs:
         with pytest.raises(AppendOnly):
             verb()
 
