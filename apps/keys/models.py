@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from apps.keys.networks import validate_networks
 from apps.keys.secrets import PREFIX
 from apps.permissions.models import Profile
 
@@ -35,6 +36,22 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Neither revoked nor expired at `now`."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
 
+    def expiring(self, *, within: timedelta, now: datetime) -> ApiKeyQuerySet:
+        """Usable at `now`, but not `within` that time from it."""
+        return self.filter(revoked_at=None, expires_at__gt=now, expires_at__lte=now + within)
+
+    def not_replaced(self) -> ApiKeyQuerySet:
+        """Those that nobody has rotated yet."""
+        return self.filter(rotated_to=None)
+
+
+def _at_least_one() -> list[MinValueValidator]:
+    return [MinValueValidator(1, "Use at least 1, or leave it empty.")]
+
+
+def _one_or_none(field: str) -> Q:
+    return Q(**{field: None}) | Q(**{f"{field}__gte": 1})
+
 
 class ApiKey(models.Model):
     """A credential of a project. Its secret was shown once; only a digest is here."""
@@ -52,8 +69,33 @@ class ApiKey(models.Model):
         related_name="keys",
         help_text="What this key may use. Empty: what the default profile allows.",
     )
+    requests_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, validators=_at_least_one(), help_text="In any 60 seconds. Empty: no limit."
+    )
+    tokens_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, validators=_at_least_one(), help_text="In any 60 seconds, all kinds. Empty: no limit."
+    )
+    concurrent_jobs = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_at_least_one(),
+        help_text="Queued and running at a time. Empty: what the profile allows, which is also the most.",
+    )
+    allowed_networks = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[validate_networks],
+        help_text="Addresses it may be used from, such as 192.0.2.0/24 or 2001:db8::/32. Empty: any.",
+    )
+    default_model = models.CharField(
+        max_length=64, blank=True, help_text="For requests that name none. Empty: the service's default."
+    )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
+    expiry_warned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    rotated_from = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="rotated_to"
+    )
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Exact to a minute.")
 
@@ -62,11 +104,19 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+        indexes = [
+            # The newest page of the list, and the few that end soon; neither reads the other 100,000.
+            models.Index(fields=["-created_at"], name="keys_newest"),
+            models.Index(fields=["expires_at"], condition=Q(revoked_at=None), name="keys_expiring"),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(digest=""), name="keys_digest_present"),
             models.CheckConstraint(
                 condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="keys_expiry_after_creation"
             ),
+            models.CheckConstraint(condition=_one_or_none("requests_per_minute"), name="keys_requests_positive"),
+            models.CheckConstraint(condition=_one_or_none("tokens_per_minute"), name="keys_tokens_positive"),
+            models.CheckConstraint(condition=_one_or_none("concurrent_jobs"), name="keys_jobs_positive"),
         ]
 
     def __str__(self) -> str:

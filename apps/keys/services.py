@@ -49,7 +49,7 @@ def ensure_project(*, slug: str, actor: str = "system", now: datetime) -> tuple[
 def save_project(*, project: Project, actor: str, now: datetime) -> None:
     """Write a new project, or the name of a known one."""
     with transaction.atomic():
-        if project.pk is None:
+        if project._state.adding:
             project.created_at = now
             project.save(force_insert=True)
             _record_project(project, actor=actor, now=now)

@@ -22,3 +22,8 @@ def key_of_alice(now: datetime = NOON, expires_at: datetime | None = None) -> tu
 def free() -> Profile:
     """The smallest of the shipped tiers."""
     return Profile.objects.get(slug="free")
+
+
+def limited_key(pk: int = 1, **limits: int) -> ApiKey:
+    """A key with those limits and a profile of 20 jobs at a time, in no database."""
+    return ApiKey(pk=pk, project=Project(slug="atlas"), profile=Profile(slug="tier", max_concurrency=20), **limits)
