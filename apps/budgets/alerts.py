@@ -4,41 +4,40 @@ from datetime import datetime
 
 from apps.audit import services as audit
 from apps.budgets.fitting import MEASURES, Amounts, Measure, crossed
-from apps.budgets.models import Alert, BudgetWindow, Notification
+from apps.budgets.models import Alert, Budget, Notification
 from apps.budgets.models.budgets import split_emails
-from apps.budgets.periods import alert_period_start
+from apps.budgets.periods import ROLLING, stretch_start
+from apps.budgets.statements import Window
 
 UNKNOWN = Amounts(-1, -1)
 """`before` when the limits have moved and not the spend: every threshold that has been reached counts."""
 
 
-def raise_due(window: BudgetWindow, *, before: Amounts, now: datetime) -> None:
+def raise_due(window: Window, *, before: Amounts, now: datetime) -> None:
     """Report each threshold that the locked window's spend has crossed since it was `before`, once in its period.
 
     The rows are part of the caller's transaction; `notifying.deliver_alerts` sends what they announce.
     """
-    budget = window.budget
     reached: dict[int, Measure] = {}
     for measure in reversed(MEASURES):
-        limit, after = _limit(window, measure, now), _spent(window, measure)
-        for percent in crossed(budget.thresholds, before=before.of(measure), after=after, limit=limit):
+        limit, after = window.rule.limit(measure), window.spent.of(measure)
+        for percent in crossed(window.rule.thresholds, before=before.of(measure), after=after, limit=limit):
             reached[percent] = measure
     for percent, measure in sorted(reached.items()):
         _raise(window, percent, measure, now=now)
 
 
-def _raise(window: BudgetWindow, percent: int, measure: Measure, *, now: datetime) -> None:
-    budget = window.budget
-    since = alert_period_start(budget.cycle, now=now, since=budget.created_at) if budget.rolling else window.starts_at
-    spent, limit = _spent(window, measure), _limit(window, measure, now) or 0
+def _raise(window: Window, percent: int, measure: Measure, *, now: datetime) -> None:
+    cycle, spent, limit = window.rule.cycle, window.spent.of(measure), window.rule.limit(measure) or 0
     alert, new = Alert.objects.get_or_create(
-        window=window,
+        window_id=window.pk,
         threshold=percent,
-        period_starts_at=since,
+        period_starts_at=stretch_start(ROLLING[cycle.period], now) if cycle.rolling else window.where.starts_at,
         defaults={"measure": measure, "spent": spent, "limit": limit, "created_at": now},
     )
     if not new:
         return
+    budget = Budget.objects.select_related("project").get(pk=window.rule.budget_id)
     hooks = [(Notification.Channel.WEBHOOK, budget.webhook_url)] if budget.webhook_url else []
     mails = [(Notification.Channel.EMAIL, address) for address in split_emails(budget.emails)]
     Notification.objects.bulk_create(
@@ -57,12 +56,3 @@ def _raise(window: BudgetWindow, percent: int, measure: Measure, *, now: datetim
         data={"threshold": percent, "measure": measure, "spent": spent, "limit": limit},
         now=now,
     )
-
-
-def _spent(window: BudgetWindow, measure: Measure) -> int:
-    return window.spent_microusd if measure == "microusd" else window.spent_tokens
-
-
-def _limit(window: BudgetWindow, measure: Measure, now: datetime) -> int | None:
-    budget = window.budget
-    return budget.limit_microusd_at(now) if measure == "microusd" else budget.limit_tokens_at(now)

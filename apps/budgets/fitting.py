@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from apps.budgets.periods import Span, leaves_at
+from apps.budgets.periods import Bounds, Cycle, Span, leaves_at
 
 Measure = Literal["microusd", "tokens"]
 MEASURES: tuple[Measure, ...] = ("microusd", "tokens")
@@ -21,6 +21,12 @@ class Amounts:
     def of(self, measure: Measure) -> int:
         """One of the two."""
         return self.microusd if measure == "microusd" else self.tokens
+
+    def __add__(self, other: "Amounts") -> "Amounts":
+        return Amounts(self.microusd + other.microusd, self.tokens + other.tokens)
+
+    def __neg__(self) -> "Amounts":
+        return Amounts(-self.microusd, -self.tokens)
 
 
 NOTHING = Amounts(0, 0)
@@ -38,6 +44,31 @@ class Count:
     def remaining(self) -> int | None:
         """What is neither spent nor held, never below 0; None: not limited."""
         return None if self.limit is None else max(0, self.limit - self.spent - self.reserved)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a budget asks of a job at one moment. Limits include a temporary increase; None: not limited."""
+
+    budget_id: int
+    project_id: int
+    key_id: int | None
+    """None: it is for the whole project."""
+    name: str
+    cycle: Cycle
+    since: datetime
+    limit_microusd: int | None
+    limit_tokens: int | None
+    thresholds: tuple[int, ...]
+
+    def limit(self, measure: Measure) -> int | None:
+        """The limit of one measure."""
+        return self.limit_microusd if measure == "microusd" else self.limit_tokens
+
+
+def increased(limit: int | None, extra: int, *, until: datetime | None, now: datetime) -> int | None:
+    """A limit with its temporary increase, which no longer counts at `until`."""
+    return limit + extra if limit is not None and until is not None and now < until else limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +90,20 @@ class BudgetState:
     def count(self, measure: Measure) -> Count:
         """The window by one measure."""
         return self.microusd if measure == "microusd" else self.tokens
+
+    @classmethod
+    def of(cls, rule: Rule, where: Bounds, *, spent: Amounts, reserved: Amounts) -> "BudgetState":
+        """The state of that window. A rolling budget's `resets_at` is left open: it takes a look at the steps."""
+        return cls(
+            budget_id=rule.budget_id,
+            name=rule.name,
+            scope="project" if rule.key_id is None else "key",
+            span=rule.cycle.span,
+            microusd=Count(rule.limit_microusd, spent.microusd, reserved.microusd),
+            tokens=Count(rule.limit_tokens, spent.tokens, reserved.tokens),
+            starts_at=where.starts_at,
+            resets_at=where.ends_at,
+        )
 
 
 @dataclass(frozen=True, slots=True)

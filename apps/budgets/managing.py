@@ -69,15 +69,15 @@ def edit(*, budget: Budget, terms: Terms, actor: str, reason: str = "", now: dat
         _set(row, terms)
         row.full_clean()
         changed = diff(before, _facts(row))
-        if changed or row.webhook_secret != secret:
-            row.updated_at = now
-            row.save(force_update=True, update_fields=[*(field.name for field in fields(Terms)), "updated_at"])
-            data = {**changed, "new_webhook_secret": row.webhook_secret != secret}
-            _record("budget.changed", row, data=data, actor=actor, reason=reason, now=now)
-            _look_at_thresholds(row, now=now)
-            _refresh(budget, row)
-            return True
-    return False
+        if not changed and row.webhook_secret == secret:
+            return False
+        row.updated_at = now
+        row.save(force_update=True, update_fields=[*(field.name for field in fields(Terms)), "updated_at"])
+        data = {**changed, "new_webhook_secret": row.webhook_secret != secret}
+        _record("budget.changed", row, data=data, actor=actor, reason=reason, now=now)
+        _look_at_thresholds(row, now=now)
+    budget.refresh_from_db()
+    return True
 
 
 def deactivate(*, budget: Budget, actor: str, reason: str = "", now: datetime) -> bool:
@@ -118,7 +118,7 @@ def increase_temporarily(
         row.clean_fields(exclude=["emails", "webhook_url"])
         row.save(force_update=True, update_fields=["extra_microusd", "extra_tokens", "extra_until", "updated_at"])
         _record("budget.increased", row, data=diff(before, _increase(row)), actor=actor, reason=reason, now=now)
-        _refresh(budget, row)
+    budget.refresh_from_db()
 
 
 def _switch(budget: Budget, *, active: bool, action: str, actor: str, reason: str, now: datetime) -> bool:
@@ -132,11 +132,6 @@ def _switch(budget: Budget, *, active: bool, action: str, actor: str, reason: st
     return True
 
 
-def _refresh(budget: Budget, row: Budget) -> None:
-    for field in Budget._meta.concrete_fields:
-        setattr(budget, field.attname, getattr(row, field.attname))
-
-
 def _set(budget: Budget, terms: Terms) -> None:
     secret = terms.webhook_secret or budget.webhook_secret or new_secret()
     for field in fields(terms):
@@ -147,7 +142,7 @@ def _set(budget: Budget, terms: Terms) -> None:
 
 def _look_at_thresholds(budget: Budget, *, now: datetime) -> None:
     """A limit that was lowered may have passed the spend."""
-    alerts.raise_due(windows.lock(budget, now=now), before=alerts.UNKNOWN, now=now)
+    alerts.raise_due(windows.lock(budget.rule(now), now=now), before=alerts.UNKNOWN, now=now)
 
 
 def _facts(budget: Budget) -> dict[str, Any]:

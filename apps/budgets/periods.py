@@ -11,7 +11,7 @@ the period. It therefore looks back over a period and at most one step more, nev
 import calendar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 PeriodName = Literal["day", "week", "month", "total"]
@@ -46,6 +46,13 @@ class Cycle:
     rolling: bool = False
     time_zone: str = "UTC"
     anchor: int = 1
+
+    @property
+    def span(self) -> str:
+        """How long a window lasts, in words: `a day`, `30 days rolling`, `in total`."""
+        if self.rolling:
+            return {"day": "24 hours", "week": "7 days", "month": "30 days"}[self.period] + " rolling"
+        return "in total" if self.period == "total" else f"a {self.period}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +92,18 @@ def leaves_at(span: Span, step_starts_at: datetime) -> datetime:
     return step_starts_at + span.step + span.length
 
 
-def alert_period_start(cycle: Cycle, *, now: datetime, since: datetime) -> datetime:
-    """Since when a threshold may be reported once: the window, or for rolling budgets a fixed stretch of one period."""
-    if cycle.rolling and cycle.period in ROLLING:
-        return _floor(now, ROLLING[cycle.period].length)
-    return bounds(cycle, now=now, since=since).starts_at
+def stretch_start(span: Span, now: datetime) -> datetime:
+    """Where a fixed stretch of one period begins. A rolling budget may report a threshold once in each."""
+    return _floor(now, span.length)
+
+
+def period_name(value: str) -> PeriodName:
+    """The period of that name. Raises ValueError."""
+    for name in get_args(PeriodName):
+        if value == name:
+            known: PeriodName = name
+            return known
+    raise ValueError(f"not a period: {value!r}")
 
 
 def _floor(now: datetime, step: timedelta) -> datetime:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
 
-from apps.budgets import windows
-from apps.budgets.fitting import Amounts, Count, Measure, Shortfall, fit, frees_at
-from apps.budgets.models import Budget, BudgetWindow, Hold, LedgerEntry, RollingStep
+from apps.budgets import statements, windows
+from apps.budgets.fitting import NOTHING, Amounts, BudgetState, Count, Measure, Rule, Shortfall, fit, frees_at
+from apps.budgets.models import LedgerEntry, RollingStep
 from apps.budgets.periods import ROLLING
+from apps.budgets.statements import Entry, Window
 from apps.permissions.words import dollars
 
 MINIMUM_MICROUSD = 10_000
@@ -63,42 +63,26 @@ def reserve(
     """
     if amount_microusd < 0 or tokens < 0:
         raise ValueError("a job cannot hold less than nothing")
-    budgets = list(Budget.objects.binding(project_id=project_id, key_id=key_id))
     wanted = Amounts(amount_microusd, tokens)
-    if not budgets:
+    rules = statements.binding(project_id=project_id, key_id=key_id, now=now)
+    if not rules:
         return Reservation(job_id, wanted.microusd, wanted.tokens, ())
     minimum = Amounts(minimum_microusd, minimum_tokens) if shrink else wanted
     with transaction.atomic(savepoint=False):
-        locked = [(budget, windows.lock(budget, now=now)) for budget in budgets]
-        states = [windows.describe(budget, window, now=now) for budget, window in locked]
+        locked = [windows.lock(rule, now=now) for rule in rules]
+        states = [
+            BudgetState.of(window.rule, window.where, spent=window.spent, reserved=window.reserved) for window in locked
+        ]
         fitted = fit(states, wanted=wanted, minimum=minimum)
         if isinstance(fitted, Amounts):
-            for budget, window in locked:
-                _take(window, fitted, limits=(budget.limit_microusd_at(now), budget.limit_tokens_at(now)))
-            _write(locked, fitted, key_id=key_id, job_id=job_id, expires_at=expires_at, now=now)
-            return Reservation(job_id, fitted.microusd, fitted.tokens, tuple(budget.pk for budget in budgets))
-        short = [_with_reset(each, budgets, now=now) for each in fitted]
+            _hold(locked, fitted, key_id=key_id, job_id=job_id, expires_at=expires_at, now=now)
+            return Reservation(job_id, fitted.microusd, fitted.tokens, tuple(rule.budget_id for rule in rules))
+        short = [_with_reset(each, rules) for each in fitted]
     raise BudgetExceeded(short)  # out here, where it does not spoil the caller's transaction
 
 
-def _take(window: BudgetWindow, amounts: Amounts, *, limits: tuple[int | None, int | None]) -> None:
-    """The UPDATE that no race gets past. The window is locked and was measured: it can only fail where locks do."""
-    limit_microusd, limit_tokens = limits
-    room = BudgetWindow.objects.filter(pk=window.pk)
-    if limit_microusd is not None:
-        room = room.filter(spent_microusd__lte=limit_microusd - amounts.microusd - F("reserved_microusd"))
-    if limit_tokens is not None:
-        room = room.filter(spent_tokens__lte=limit_tokens - amounts.tokens - F("reserved_tokens"))
-    taken = room.update(
-        reserved_microusd=F("reserved_microusd") + amounts.microusd,
-        reserved_tokens=F("reserved_tokens") + amounts.tokens,
-    )
-    if not taken:
-        raise RuntimeError(f"window {window.pk} changed under its lock")
-
-
-def _write(
-    locked: Sequence[tuple[Budget, BudgetWindow]],
+def _hold(
+    locked: Sequence[Window],
     amounts: Amounts,
     *,
     key_id: int | None,
@@ -106,44 +90,28 @@ def _write(
     expires_at: datetime,
     now: datetime,
 ) -> None:
-    Hold.objects.bulk_create(
-        Hold(
-            job_id=job_id,
-            window=window,
-            project_id=budget.project_id,
-            api_key_id=key_id,
-            amount_microusd=amounts.microusd,
-            amount_tokens=amounts.tokens,
-            created_at=now,
-            expires_at=expires_at,
-        )
-        for budget, window in locked
-    )
-    LedgerEntry.objects.bulk_create(
-        LedgerEntry(
-            kind=LedgerEntry.Kind.RESERVE,
-            project_id=budget.project_id,
-            api_key_id=key_id,
-            window=window,
-            job_id=job_id,
-            reserved_microusd=amounts.microusd,
-            reserved_tokens=amounts.tokens,
-            created_at=now,
-        )
-        for budget, window in locked
+    for window in locked:
+        if not statements.take(window, amounts):  # it is locked and was measured: this can only happen where locks fail
+            raise RuntimeError(f"window {window.pk} changed under its lock")
+    statements.insert_holds(locked, job_id=job_id, key_id=key_id, amounts=amounts, expires_at=expires_at, now=now)
+    reserve = LedgerEntry.Kind.RESERVE
+    statements.insert_entries(
+        [Entry(reserve, window.rule.project_id, key_id, window.pk, job_id, amounts, NOTHING) for window in locked],
+        now=now,
     )
 
 
-def _with_reset(short: Shortfall, budgets: Sequence[Budget], *, now: datetime) -> Shortfall:
+def _with_reset(short: Shortfall, rules: Sequence[Rule]) -> Shortfall:
     """A rolling budget's shortfall with the moment at which enough of it is free. The rest know theirs."""
-    budget = next(budget for budget in budgets if budget.pk == short.state.budget_id)
-    if not budget.rolling:
+    cycle = next(rule.cycle for rule in rules if rule.budget_id == short.state.budget_id)
+    if not cycle.rolling:
         return short
     field = "spent_microusd" if short.measure == "microusd" else "spent_tokens"
-    steps = RollingStep.objects.filter(window__budget=budget).order_by("starts_at").values_list("starts_at", field)
+    steps = RollingStep.objects.filter(window__budget=short.state.budget_id).order_by("starts_at")
     count = short.state.count(short.measure)
     missing = short.needed + count.spent + count.reserved - _limit(count)
-    return replace(short, state=replace(short.state, resets_at=frees_at(ROLLING[budget.period], steps, missing)))
+    resets_at = frees_at(ROLLING[cycle.period], steps.values_list("starts_at", field), missing)
+    return replace(short, state=replace(short.state, resets_at=resets_at))
 
 
 def _sentence(short: Shortfall) -> str:

@@ -6,10 +6,9 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from apps.budgets.fitting import MEASURES, BudgetState, Measure, frees_at
+from apps.budgets.fitting import MEASURES, NOTHING, Amounts, BudgetState, Count, Measure, frees_at
 from apps.budgets.models import Budget, BudgetWindow, RollingStep
-from apps.budgets.periods import ROLLING, Bounds, bounds, horizon
-from apps.budgets.windows import describe
+from apps.budgets.periods import ROLLING, Bounds, Span, bounds, horizon
 
 
 def state(*, project_id: int, key_id: int | None, now: datetime) -> tuple[BudgetState, ...]:
@@ -50,25 +49,27 @@ def _state(
     now: datetime,
 ) -> BudgetState:
     if window is None:
-        return describe(budget, BudgetWindow(budget=budget, starts_at=where.starts_at, ends_at=where.ends_at), now=now)
-    described = describe(budget, window, now=now)
-    return _rolled(described, budget, steps[window.pk], now=now) if budget.rolling else described
+        return BudgetState.of(budget.rule(now), where, spent=NOTHING, reserved=NOTHING)
+    spent = Amounts(window.spent_microusd, window.spent_tokens)
+    reserved = Amounts(window.reserved_microusd, window.reserved_tokens)
+    state = BudgetState.of(budget.rule(now), where, spent=spent, reserved=reserved)
+    return _rolled(state, ROLLING[budget.period], steps[window.pk], now=now) if budget.rolling else state
 
 
-def _rolled(described: BudgetState, budget: Budget, steps: Sequence[RollingStep], *, now: datetime) -> BudgetState:
+def _rolled(state: BudgetState, span: Span, steps: Sequence[RollingStep], *, now: datetime) -> BudgetState:
     """As the window will be once somebody has rolled it on, and when the next of its spend leaves."""
-    span = ROLLING[budget.period]
     old = [step for step in steps if step.starts_at < horizon(span, now)]
     live = [step for step in steps if step.starts_at >= horizon(span, now)]
 
-    def without(measure: Measure) -> int:
-        return described.count(measure).spent - sum(_spent(step, measure) for step in old)
+    def forgotten(measure: Measure) -> Count:
+        count = state.count(measure)
+        return replace(count, spent=count.spent - sum(_spent(step, measure) for step in old))
 
     frees = [frees_at(span, ((step.starts_at, _spent(step, measure)) for step in live), 1) for measure in MEASURES]
     return replace(
-        described,
-        microusd=replace(described.microusd, spent=without("microusd")),
-        tokens=replace(described.tokens, spent=without("tokens")),
+        state,
+        microusd=forgotten("microusd"),
+        tokens=forgotten("tokens"),
         resets_at=min((moment for moment in frees if moment is not None), default=None),
     )
 

@@ -12,11 +12,11 @@ from apps.budgets.periods import (
     Bounds,
     Cycle,
     PeriodName,
-    alert_period_start,
     bounds,
     horizon,
     leaves_at,
     step_start,
+    stretch_start,
 )
 
 ZONES = sorted(zone for zone in available_timezones() if zone not in {"localtime", "Factory"})
@@ -182,9 +182,10 @@ def test_a_rolling_budget_has_few_steps_and_they_fill_its_length() -> None:
         assert span.length // span.step <= 84
 
 
-@given(st.sampled_from(("day", "week", "month")), moments)
-def test_a_rolling_budget_may_alert_once_in_a_stretch_of_one_period(period: PeriodName, now: datetime) -> None:
-    cycle = Cycle(period, rolling=True)
-    start = alert_period_start(cycle, now=now, since=SINCE)
-    assert start <= now < start + ROLLING[period].length
-    assert alert_period_start(cycle, now=start, since=SINCE) == start
+@given(st.sampled_from(sorted(ROLLING)), moments)
+def test_the_stretches_in_which_a_rolling_budget_alerts_touch(period: str, now: datetime) -> None:
+    span = ROLLING[period]
+    start = stretch_start(span, now)
+    assert start <= now < start + span.length
+    assert stretch_start(span, start) == start
+    assert stretch_start(span, start - timedelta(microseconds=1)) == start - span.length

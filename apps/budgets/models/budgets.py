@@ -8,7 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, URLVali
 from django.db import models
 from django.db.models import Q
 
-from apps.budgets.periods import Cycle, PeriodName
+from apps.budgets.fitting import Rule, increased
+from apps.budgets.periods import Cycle, period_name
 from apps.keys.models import ApiKey, Project
 
 MOST_MICROUSD = 10**15
@@ -186,29 +187,23 @@ class Budget(models.Model):
     @property
     def span(self) -> str:
         """`a day`, `30 days rolling`, `in total`."""
-        if self.rolling:
-            return {"day": "24 hours rolling", "week": "7 days rolling", "month": "30 days rolling"}[self.period]
-        return Period(self.period).label
+        return self.cycle.span
 
     @property
     def cycle(self) -> Cycle:
         """How its windows follow each other."""
-        return Cycle(_period_name(self.period), self.rolling, self.time_zone, self.anchor)
+        return Cycle(period_name(self.period), self.rolling, self.time_zone, self.anchor)
 
-    def limit_microusd_at(self, now: datetime) -> int | None:
-        """The limit with a temporary increase that has not ended; None: money is not limited."""
-        return None if self.limit_microusd is None else self.limit_microusd + self._extra(self.extra_microusd, now)
-
-    def limit_tokens_at(self, now: datetime) -> int | None:
-        """As `limit_microusd_at`, for tokens."""
-        return None if self.limit_tokens is None else self.limit_tokens + self._extra(self.extra_tokens, now)
-
-    def _extra(self, amount: int, now: datetime) -> int:
-        return amount if self.extra_until is not None and now < self.extra_until else 0
-
-
-def _period_name(value: str) -> PeriodName:
-    for name in ("day", "week", "month", "total"):
-        if value == name:
-            return name
-    raise ValueError(f"not a period: {value!r}")
+    def rule(self, now: datetime) -> Rule:
+        """What it asks of a job at this moment."""
+        return Rule(
+            budget_id=self.pk,
+            project_id=self.project_id,
+            key_id=self.api_key_id,
+            name=self.name,
+            cycle=self.cycle,
+            since=self.created_at,
+            limit_microusd=increased(self.limit_microusd, self.extra_microusd, until=self.extra_until, now=now),
+            limit_tokens=increased(self.limit_tokens, self.extra_tokens, until=self.extra_until, now=now),
+            thresholds=tuple(self.thresholds),
+        )
