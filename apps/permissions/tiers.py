@@ -12,9 +12,11 @@ def ship(profiles: Any, tiers: Iterable[Mapping[str, Any]], *, now: datetime) ->
     operator's own profile already bears a tier's slug, the tier comes as `<slug>-built-in`.
     """
     for tier in tiers:
-        theirs = profiles.filter(slug=tier["slug"], built_in=False).exists()
-        facts = {**tier, "slug": f"{tier['slug']}-built-in" if theirs else tier["slug"]}
-        shipped = profiles.filter(slug=facts["slug"], built_in=True).first()
+        slug = tier["slug"]
+        while profiles.filter(slug=slug, built_in=False).exists():
+            slug += "-built-in"
+        facts = {**tier, "slug": slug}
+        shipped = profiles.filter(slug=slug).first()
         if shipped is None:
             profiles.create(**facts, built_in=True, version=1, created_at=now, updated_at=now)
         elif any(getattr(shipped, field) != value for field, value in facts.items()):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apps.permissions.refs import KINDS, BadPattern, Pattern, parse, parse_all, ref
@@ -11,7 +11,11 @@ from apps.permissions.refs import KINDS, BadPattern, Pattern, parse, parse_all, 
 GLOBS = st.text("ab*", min_size=1, max_size=12)
 
 
-@given(GLOBS, st.text("ab", min_size=1, max_size=12))
+@given(st.text("ab*", min_size=1, max_size=6), st.text("ab", min_size=1, max_size=4))
+@example("a*a", "a")
+@example("*a*a*", "ba")
+@example("ab*ba", "aba")
+@example("a*b*b", "ab")
 def test_a_star_is_any_run_of_characters_and_everything_else_is_itself(glob: str, name: str) -> None:
     model = re.fullmatch(glob.replace("*", ".*"), name)
     assert Pattern("tool", glob).matches(ref("tool", name)) == bool(model)

@@ -9,7 +9,7 @@ from apps.claude.catalog import MODELS
 from apps.permissions import known
 from apps.permissions.models import Profile
 from apps.permissions.policy import Ask, allowed, decide, models_allowed
-from apps.permissions.services import copy_profile, edit_profile
+from apps.permissions.services import Rules, copy_profile, edit_profile
 from apps.permissions.tiers import ship
 from apps.permissions.verdict import Grant
 from tests.permissions.casts import HAIKU, LATER, NOW, OPUS, SONNET, TEAM_RULES, make_profile, tier
@@ -105,8 +105,8 @@ def test_an_upgrade_leaves_an_operators_edited_copy_as_it_is() -> None:
 
 
 def test_a_new_tier_does_not_take_the_slug_of_an_operators_profile() -> None:
-    theirs = make_profile("team")
+    theirs = [Rules.of(make_profile("team")), Rules.of(make_profile("team-built-in"))]
     for _ in range(2):
         ship(Profile.objects, [_facts("free") | {"slug": "team"}], now=LATER)
-    assert Profile.objects.get(slug="team").allow == theirs.allow
-    assert Profile.objects.built_in().filter(slug="team-built-in").count() == 1
+    assert [Rules.of(profile) for profile in Profile.objects.editable().order_by("slug")] == theirs
+    assert Profile.objects.built_in().filter(slug__startswith="team").get().slug == "team-built-in-built-in"
