@@ -1,9 +1,10 @@
 import itertools
 import json
+from collections.abc import Callable
 
 from apps.claude.engine import Engine
 from apps.claude.scripted.server import ScriptedModel
-from apps.claude.spec import Text
+from apps.claude.spec import Event, Text
 from tests.claude.conftest import ask, begin, requests, spec
 
 
@@ -51,10 +52,18 @@ def test_a_cancelled_answer_leaves_nothing_behind(engine: Engine, model: Scripte
     words = [f"{marker}-{n}" for n in range(4)]
     for word in words[:-1]:
         run = spec(f"[[tokens: 400]] [[rate: 40]] {word}")
-        cancelled = begin(engine, run, lambda event, run=run: isinstance(event, Text) and engine.cancel(run.job_id))  # type: ignore[misc]
+        cancelled = begin(engine, run, _cancelling(engine, run.job_id))
         assert cancelled.done().status == "cancelled"
     assert ask(engine, f"fresh {words[-1]}").status == "completed"
     _each_request_holds_only_its_own(model, marker, words)
+
+
+def _cancelling(engine: Engine, job_id: str) -> Callable[[Event], None]:
+    def cancel(event: Event) -> None:
+        if isinstance(event, Text):
+            engine.cancel(job_id)
+
+    return cancel
 
 
 def _each_request_holds_only_its_own(model: ScriptedModel, marker: str, words: list[str]) -> None:

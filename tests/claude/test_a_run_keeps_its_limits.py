@@ -71,7 +71,7 @@ def test_a_slow_answer_runs_into_the_wall_limit(engine: Engine) -> None:
 
 def test_a_cancelled_run_stops_the_upstream_at_once(engine: Engine, model: ScriptedModel, marker: str) -> None:
     run = spec(f"[[tokens: 2000]] [[rate: 20]] {marker}")
-    asked = begin(engine, run, lambda event: isinstance(event, Text) and engine.cancel(run.job_id))  # type: ignore[arg-type,return-value]
+    asked = begin(engine, run, lambda event: isinstance(event, Text) and engine.cancel(run.job_id))  # type: ignore[arg-type]
     assert asked.done().error_code == "cancelled"
     deadline = time.monotonic() + 5
     while not next(model.journal.entries(marker))["disconnected"]:

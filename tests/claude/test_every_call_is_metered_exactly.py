@@ -42,7 +42,7 @@ def test_a_cut_answer_is_billed_by_what_was_streamed_and_marked_estimated(engine
 
 def test_a_cancelled_answer_is_billed_once_and_marked_estimated(engine: Engine) -> None:
     run = spec("[[tokens: 400]] [[rate: 40]] hello")
-    asked = begin(engine, run, lambda event: isinstance(event, Text) and engine.cancel(run.job_id))  # type: ignore[arg-type,return-value]
+    asked = begin(engine, run, lambda event: isinstance(event, Text) and engine.cancel(run.job_id))  # type: ignore[arg-type]
     outcome = asked.done()
     assert outcome.status == "cancelled"
     assert len(outcome.calls) == 1
