@@ -32,7 +32,7 @@ class View(APIView):
     permission_classes = []
     throttle_classes = []
     renderer_classes = [JSONRenderer]
-    metadata_class = None
+    http_method_names = ["get", "head", "post"]
     default_response_headers: dict[str, str] = {}
 
     @property

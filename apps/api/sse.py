@@ -13,7 +13,8 @@ HEADERS = {
 }
 
 
-RETRY = b"retry: 1000\n\n"
+RETRY = b"retry: 1000\n"
+"""Begins a stream: how long a client waits before it comes back. The first event follows in the same block."""
 RESTARTING = b": the service restarts; reconnect with Last-Event-ID\n\n"
 
 
