@@ -1,6 +1,8 @@
 """Makes an install ready to serve: tables, and on the first run somebody who can log in and a key to try."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,15 +30,27 @@ class Made:
 
 def prepare(*, now: datetime) -> Made:
     """Migrates, and makes an admin and a key where there are none. Safe to run again, and on several nodes at once."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
     try:
-        _migrate()
-        with transaction.atomic():
-            return Made(admin_password=_first_admin(), api_key=_first_key(now))
+        with _one_node_at_a_time():
+            _migrate()
+            with transaction.atomic():
+                return Made(admin_password=_first_admin(), api_key=_first_key(now))
     finally:
-        connection.close()  # and with it the lock
+        connection.close()
+
+
+@contextmanager
+def _one_node_at_a_time() -> Iterator[None]:
+    """SQLite has one node anyway. The lock is let go by hand: a pool would keep it with the connection."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
 
 
 def _migrate() -> None:

@@ -47,7 +47,8 @@ async def _serve(checked: Checked) -> int:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, interrupted)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            loop.add_signal_handler(number, interrupted)
     startup = Startup(checked, say)
     say(f"Claude Code API Service {version.current()}, data in {_short(checked.env.data_dir)}")
     starting = asyncio.create_task(startup.run())

@@ -49,7 +49,6 @@ DISABLE_JAIL_AT_MY_OWN_RISK = ENV.disable_jail_at_my_own_risk
 
 # -- apps
 INSTALLED_APPS = [
-    "config",
     "apps.claude",
     "apps.audit",
     "apps.permissions",
@@ -71,6 +70,7 @@ INSTALLED_APPS = [
     "django_q",
     "axes",
     "csp",
+    "config",  # last, because its admin takes back what others registered
 ]
 # Only pages pass through these: the API has a short way of its own (apps.api.gateway).
 MIDDLEWARE = [
