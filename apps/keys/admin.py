@@ -1,81 +1,109 @@
-"""Projects and keys in the admin: every deed is a call of `services`."""
+"""Projects, their members and keys in the admin: every deed is a call of the services."""
 
-from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
-from django.forms import ModelForm
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from apps.keys import services
-from apps.keys.models import ApiKey, Project
+from apps.keys import members, rotation, services
+from apps.keys.forms import KeyForm, MemberFormSet, RotateForm
+from apps.keys.listing import BoundedPaginator, StateFilter, UseFilter
+from apps.keys.models import ApiKey, Membership, Project, Role
 
-
-def _actor(request: HttpRequest) -> str:
-    user: AbstractBaseUser | AnonymousUser = request.user
-    return f"user:{user.get_username()}"
-
-
-class KeyForm(ModelForm[ApiKey]):
-    """Adds what the database cannot say: an end lies ahead."""
-
-    def clean_expires_at(self) -> datetime | None:
-        end: datetime | None = self.cleaned_data["expires_at"]
-        if end and "expires_at" in self.changed_data and end <= timezone.now():
-            raise ValidationError("Choose a time that is still to come, or revoke the key.")
-        return end
+TERMS = ["project", "name", "profile", "default_model", "expires_at"]
+LIMITS = ["requests_per_minute", "tokens_per_minute", "concurrent_jobs", "allowed_networks"]
+FACTS = ["hint", "state", "created_at", "last_used_at", "revoked_at", "rotated_from", "successor", "more"]
 
 
-class StateFilter(admin.SimpleListFilter):
-    """Whether a key works now."""
+def deed(request: HttpRequest) -> dict[str, Any]:
+    """Who acts, from where and when, for the services."""
+    actor = f"user:{request.user.get_username()}"
+    return {"actor": actor, "now": timezone.now(), "ip": request.META.get("REMOTE_ADDR") or None}
 
-    title = "state"
-    parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("usable", "Usable"), ("expired", "Expired"), ("revoked", "Revoked")]
+def links(*targets: tuple[str, str, dict[str, object]]) -> SafeString:
+    """Links to other lists, narrowed by a query; lists that this install does not have are left out."""
+    found = []
+    for text, name, query in targets:
+        try:
+            found.append((f"{reverse(f'admin:{name}_changelist')}?{urlencode(query)}", text))
+        except NoReverseMatch:
+            continue
+    return format_html_join(" · ", '<a href="{}">{}</a>', found) or SafeString("–")
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
-        now = timezone.now()
-        match self.value():
-            case "usable":
-                return queryset.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
-            case "expired":
-                return queryset.filter(revoked_at=None, expires_at__lte=now)
-            case "revoked":
-                return queryset.exclude(revoked_at=None)
-        return queryset
+
+class MemberInline(admin.TabularInline[Membership, Project]):
+    """Who works in the project."""
+
+    model = Membership
+    formset = MemberFormSet
+    fields = ["user", "role", "created_at"]
+    readonly_fields = ["created_at"]
+    autocomplete_fields = ["user"]
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return super().get_queryset(request).select_related("user", "project").order_by("created_at")
 
 
 @admin.register(Project)
 class ProjectAdmin(admin.ModelAdmin[Project]):
     """Tenants. They are never deleted: bills and audit rows name them."""
 
-    list_display = ["slug", "name", "key_count", "created_at"]
+    list_display = ["slug", "name", "key_count", "created_at", "more"]
     search_fields = ["slug", "name"]
     ordering = ["slug"]
+    paginator = BoundedPaginator
+    show_full_result_count = False
     fields = ["slug", "name", "created_at"]
+    inlines = [MemberInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
-        return super().get_queryset(request).annotate(usable_keys=Count("keys", filter=Q(keys__revoked_at=None)))
+        # Counted for the rows that are shown; a join would group all keys of all projects first.
+        keys = ApiKey.objects.filter(project=OuterRef("pk"), revoked_at=None).order_by().values("project")
+        count = Subquery(keys.annotate(count=Count("pk")).values("count"))
+        return super().get_queryset(request).annotate(usable_keys=count)
 
-    @admin.display(description="Keys", ordering="usable_keys")
-    def key_count(self, project: Project) -> int:
+    @admin.display(description="Keys", empty_value="0")
+    def key_count(self, project: Project) -> int | None:
         """Keys that are not revoked."""
-        count: int = getattr(project, "usable_keys")  # noqa: B009  annotated above
+        count: int | None = getattr(project, "usable_keys")  # noqa: B009  annotated above
         return count
+
+    @admin.display(description="More")
+    def more(self, project: Project) -> SafeString:
+        """Its keys, jobs and record."""
+        return links(
+            ("Keys", "keys_apikey", {"q": project.slug}),
+            ("Jobs", "jobs_job", {"project__id__exact": project.pk}),
+            ("Audit", "audit_auditevent", {"project_id": project.slug}),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> list[str]:
         return ["slug", "created_at"] if obj else ["created_at"]
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
-        services.save_project(project=obj, actor=_actor(request), now=timezone.now())
+        services.save_project(project=obj, **deed(request))
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Owners first and removals last, so that a project can change hands in one go."""
+        formset.save(commit=False)
+        project: Project = form.instance
+        changed = [row for row, _ in formset.changed_objects]
+        for row in sorted([*formset.new_objects, *changed], key=lambda row: row.role != Role.OWNER):
+            if row in changed:
+                members.change(membership=row, role=Role(row.role), **deed(request))
+            else:
+                members.add(project=project, user=row.user, role=Role(row.role), **deed(request))
+        for row in formset.deleted_objects:
+            members.remove(membership=row, **deed(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
         return False
@@ -83,17 +111,18 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
-    """Keys: issue (the secret is shown once), edit, revoke. Never deleted: jobs and audit rows name them."""
+    """Keys: issue and rotate (the secret is shown once), edit, revoke. Never deleted: jobs and audit rows name them."""
 
     form = KeyForm
-    list_display = ["name", "project", "hint", "state", "profile", "last_used_at", "expires_at", "created_at"]
+    list_display = ["name", "project", "hint", "state", "profile", "limits", "last_used_at", "expires_at", "more"]
     list_select_related = ["project", "profile"]
-    list_filter = [StateFilter, "profile", ("project", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [StateFilter, UseFilter, "profile"]
     search_fields = ["name", "public_id", "project__slug"]
     ordering = ["-created_at"]
-    date_hierarchy = "created_at"
+    paginator = BoundedPaginator
+    show_full_result_count = False
     autocomplete_fields = ["project"]
-    actions = ["revoke_selected"]
+    actions = ["rotate_selected", "revoke_selected"]
 
     @admin.display(description="Key")
     def hint(self, key: ApiKey) -> str:
@@ -102,19 +131,47 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
     @admin.display(description="State")
     def state(self, key: ApiKey) -> str:
-        """One word: Usable, Expired or Revoked."""
+        """One word: Usable, Expiring, Expired or Revoked."""
+        now = timezone.now()
         if key.revoked_at:
             return "Revoked"
-        return "Usable" if key.is_usable(now=timezone.now()) else "Expired"
+        if not key.is_usable(now=now):
+            return "Expired"
+        return "Expiring" if key.expires_at and key.expires_at <= now + rotation.WARNING else "Usable"
 
-    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        facts = ["hint", "state", "created_at", "last_used_at", "revoked_at"] if obj else []
-        return ["project", "name", "profile", "expires_at", *facts]
+    @admin.display(description="Limits")
+    def limits(self, key: ApiKey) -> str:
+        """Those that the key has of its own."""
+        amounts = [
+            (key.requests_per_minute, "requests/min"),
+            (key.tokens_per_minute, "tokens/min"),
+            (key.concurrent_jobs, "at a time"),
+        ]
+        parts = [f"{amount:,} {unit}" for amount, unit in amounts if amount]
+        return ", ".join(parts + ["some networks"] * bool(key.allowed_networks)) or "–"
+
+    @admin.display(description="More")
+    def more(self, key: ApiKey) -> SafeString:
+        """Its jobs and record."""
+        return links(
+            ("Jobs", "jobs_job", {"api_key__id__exact": key.pk}),
+            ("Audit", "audit_auditevent", {"target_id": key.public_id}),
+        )
+
+    @admin.display(description="Rotated to", empty_value="–")
+    def successor(self, key: ApiKey) -> SafeString | None:
+        """The key that replaces it."""
+        new = ApiKey.objects.filter(rotated_from=key).first()
+        if new is None:
+            return None
+        return format_html('<a href="{}">{}</a>', reverse("admin:keys_apikey_change", args=[new.pk]), new)
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        groups: list[tuple[str | None, Any]] = [(None, {"fields": TERMS}), ("Limits", {"fields": LIMITS})]
+        return [*groups, ("Facts", {"fields": FACTS})] if obj else groups
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
-        if obj is None:
-            return []
-        return ["project", "hint", "state", "created_at", "last_used_at", "revoked_at"]
+        return ["project", *FACTS] if obj else []
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.revoked_at is None)
@@ -123,28 +180,38 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         return False
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        now, actor = timezone.now(), _actor(request)
+        terms = form.terms()
         if change:
-            services.change(
-                key=obj, name=obj.name, profile=obj.profile, expires_at=obj.expires_at, actor=actor, now=now
-            )
+            services.change(key=obj, terms=terms, **deed(request))
             return
-        key, secret = services.issue(
-            project=obj.project, name=obj.name, profile=obj.profile, expires_at=obj.expires_at, actor=actor, now=now
-        )
+        key, secret = services.issue_on(project=obj.project, terms=terms, **deed(request))
         obj.__dict__.update(key.__dict__)
         setattr(request, "issued_secret", secret)  # noqa: B010  for response_add, in this request only
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """The page with the secret, and not a redirect: it is in no session, cookie or history."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Key issued",
-            "opts": self.opts,
-            "key": obj,
-            "secret": getattr(request, "issued_secret"),  # noqa: B009
-        }
+        secret: str = getattr(request, "issued_secret")  # noqa: B009
+        return self._secrets(request, "Key issued", [(obj, secret)])
+
+    def _secrets(self, request: HttpRequest, title: str, issued: list[tuple[ApiKey, str]]) -> HttpResponse:
+        """The page with the secrets, and not a redirect: they are in no session, cookie or history."""
+        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "issued": issued}
         return TemplateResponse(request, "keys/issued.html", context, headers={"Cache-Control": "no-store"})
+
+    @admin.action(description="Rotate the selected keys", permissions=["change"])
+    def rotate_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """Ask how long the old keys work on, then show the new ones, once."""
+        keys = list(queryset.select_related("project", "profile"))
+        form = RotateForm(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            context = {"title": "Rotate keys", "opts": self.opts, "keys": keys, "form": form}
+            return TemplateResponse(request, "keys/rotate.html", {**self.admin_site.each_context(request), **context})
+        issued = []
+        for key in keys:
+            try:
+                issued.append(rotation.rotate(key=key, overlap=form.cleaned_data["overlap"], **deed(request)))
+            except rotation.NotRotatable as refusal:
+                self.message_user(request, str(refusal), messages.WARNING)
+        return self._secrets(request, "Keys rotated", issued) if issued else None
 
     @admin.action(description="Revoke the selected keys", permissions=["change"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
@@ -154,7 +221,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
             self.message_user(request, "These keys are revoked already.", messages.INFO)
             return None
         if "confirmed" in request.POST:
-            count = sum(services.revoke(key=key, actor=_actor(request), now=timezone.now()) for key in keys)
+            count = sum(services.revoke(key=key, **deed(request)) for key in keys)
             self.message_user(request, f"{count} key{'s' * (count != 1)} revoked.", messages.SUCCESS)
             return None
         context = {**self.admin_site.each_context(request), "title": "Revoke keys", "opts": self.opts, "keys": keys}

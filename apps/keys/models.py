@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from apps.claude.catalog import MODELS, find
 from apps.keys.networks import validate_networks
 from apps.keys.secrets import PREFIX
 from apps.permissions.models import Profile
@@ -18,6 +22,26 @@ slug_rule = RegexValidator(
 )
 
 
+class Role(models.TextChoices):
+    """What a person may do in a project: see it, use it, or manage its keys, budgets and members as well."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    """Questions about projects."""
+
+    def of(self, user: AbstractBaseUser | AnonymousUser) -> ProjectQuerySet:
+        """Those the person may see: all for a superuser, their own for others, none for who may not log in."""
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        if getattr(user, "is_superuser", False):
+            return self.all()
+        return self.filter(pk__in=Membership.objects.filter(user_id=user.pk).values("project_id"))
+
+
 class Project(models.Model):
     """A tenant. Everything that is stored or run belongs to exactly one."""
 
@@ -25,8 +49,39 @@ class Project(models.Model):
     name = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
 
+    objects = ProjectQuerySet.as_manager()
+
     def __str__(self) -> str:
         return self.slug
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    """Questions about members."""
+
+    def owners(self) -> MembershipQuerySet:
+        """Those who manage their project."""
+        return self.filter(role=Role.OWNER)
+
+
+class Membership(models.Model):
+    """A person's role in a project. A person with one cannot be deleted, so that no project loses its last owner."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField()
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "member"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="keys_one_role_per_person"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="keys_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role}) in {self.project}"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -47,6 +102,13 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 def _at_least_one() -> list[MinValueValidator]:
     return [MinValueValidator(1, "Use at least 1, or leave it empty.")]
+
+
+def validate_model(name: str) -> None:
+    """Accept an alias or a full id. Raises ValidationError with those there are."""
+    if find(name) is None:
+        known = ", ".join(filter(None, [*(model.alias for model in MODELS), *(model.id for model in MODELS)]))
+        raise ValidationError(f"There is no model {name!r}. Known: {known}.", code="invalid")
 
 
 def _one_or_none(field: str) -> Q:
@@ -88,7 +150,10 @@ class ApiKey(models.Model):
         help_text="Addresses it may be used from, such as 192.0.2.0/24 or 2001:db8::/32. Empty: any.",
     )
     default_model = models.CharField(
-        max_length=64, blank=True, help_text="For requests that name none. Empty: the service's default."
+        max_length=64,
+        blank=True,
+        validators=[validate_model],
+        help_text="For requests that name none. Empty: the service's default.",
     )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")

@@ -3,15 +3,16 @@
 import hmac
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from apps.audit import services as audit
-from apps.keys import secrets
+from apps.audit.changes import diff
+from apps.keys import issuing, networks, records, secrets
 from apps.keys.models import ApiKey, Project, slug_rule
+from apps.keys.terms import Terms
 from apps.permissions.models import Profile
 
 CACHE_SECONDS = 0.5
@@ -24,7 +25,7 @@ _after_revoke: list[Callable[[int], object]] = []
 
 
 class InvalidKey(Exception):
-    """The key is malformed, unknown, expired or revoked: the caller is not told which."""
+    """The key is malformed, unknown, expired, revoked or used from elsewhere: the caller is not told which."""
 
 
 class KeyNotFound(Exception):
@@ -42,19 +43,22 @@ def ensure_project(*, slug: str, actor: str = "system", now: datetime) -> tuple[
     with transaction.atomic():
         project, created = Project.objects.get_or_create(slug=slug, defaults={"created_at": now})
         if created:
-            _record_project(project, actor=actor, now=now)
+            records.of_project("project.created", project, {}, actor=actor, now=now)
     return project, created
 
 
-def save_project(*, project: Project, actor: str, now: datetime) -> None:
+def save_project(*, project: Project, actor: str, ip: str | None = None, now: datetime) -> None:
     """Write a new project, or the name of a known one."""
     with transaction.atomic():
         if project._state.adding:
             project.created_at = now
             project.save(force_insert=True)
-            _record_project(project, actor=actor, now=now)
-        else:
+            records.of_project("project.created", project, {}, actor=actor, ip=ip, now=now)
+            return
+        before = Project.objects.select_for_update().get(pk=project.pk)
+        if changes := diff({"name": before.name}, {"name": project.name}):
             project.save(update_fields=["name"])
+            records.of_project("project.renamed", project, changes, actor=actor, ip=ip, now=now)
 
 
 def issue(
@@ -66,47 +70,62 @@ def issue(
     actor: str = "system",
     now: datetime,
 ) -> tuple[ApiKey, str]:
+    """A new key without limits of its own, as most are. See `issue_on`."""
+    return issue_on(
+        project=project, terms=Terms(name=name, profile=profile, expires_at=expires_at), actor=actor, now=now
+    )
+
+
+def issue_on(*, project: Project, terms: Terms, actor: str, ip: str | None = None, now: datetime) -> tuple[ApiKey, str]:
     """A new key and its secret, which is nowhere else and cannot be shown again.
 
-    Without a profile it gets the default one. Raises ValueError if `expires_at` is not in the future.
+    Without a profile it gets the default one. Raises ValueError if its end is not in the future, and ValidationError,
+    by field, for a limit below 1, a network that is none or a model that nobody knows.
     """
-    if expires_at is not None and expires_at <= now:
-        raise ValueError("a key must expire in the future")
-    fresh = secrets.generate()
+    terms = replace(terms, profile=terms.profile or Profile.objects.default())
     with transaction.atomic():
-        key = ApiKey.objects.create(
-            project=project,
-            name=name,
-            public_id=fresh.public_id,
-            digest=_digest(fresh.text),
-            last4=fresh.last4,
-            profile=profile or Profile.objects.default(),
-            created_at=now,
-            expires_at=expires_at,
-        )
-        _record("key.issued", key, actor=actor, now=now)
-    return key, fresh.text
+        key, secret = issuing.create(project=project, terms=terms, now=now)
+        records.of_key("key.issued", key, {"after": terms.to_json()}, actor=actor, ip=ip, now=now)
+    return key, secret
 
 
-def revoke(*, key: ApiKey, actor: str = "system", now: datetime) -> bool:
+def revoke(*, key: ApiKey, actor: str = "system", ip: str | None = None, now: datetime) -> bool:
     """End a key for ever; what runs on it is ended too. False if it was revoked before."""
     with transaction.atomic():
         if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
             return False
-        _record("key.revoked", key, actor=actor, now=now)
+        changes = {"before": {"revoked_at": None}, "after": {"revoked_at": now.isoformat()}}
+        records.of_key("key.revoked", key, changes, actor=actor, ip=ip, now=now)
         transaction.on_commit(lambda: _revoked(key))
     key.revoked_at = now
     return True
 
 
-def change(
-    *, key: ApiKey, name: str, profile: Profile | None, expires_at: datetime | None, actor: str, now: datetime
-) -> None:
-    """Rename a key, give it another profile or another end. A revoked key stays revoked."""
-    key.name, key.profile, key.expires_at = name, profile, expires_at
+def change(*, key: ApiKey, terms: Terms, actor: str, ip: str | None = None, now: datetime) -> bool:
+    """Give a key other terms; False if it has them already. A revoked key stays revoked.
+
+    A new end is warned about anew. Raises ValidationError as `issue` does.
+    """
     with transaction.atomic():
-        key.save(update_fields=["name", "profile", "expires_at"])
-        _record("key.changed", key, actor=actor, now=now)
+        row = ApiKey.objects.select_for_update(of=("self",)).select_related("project", "profile").get(pk=key.pk)
+        changes = diff(Terms.of(row).to_json(), terms.to_json())
+        if not changes:
+            return False
+        columns = terms.columns()
+        if terms.expires_at != row.expires_at:
+            columns["expiry_warned_at"] = None
+        for name, value in columns.items():
+            setattr(row, name, value)
+            setattr(key, name, value)
+        issuing.check(row)
+        row.save(update_fields=list(columns))
+        records.of_key("key.changed", row, changes, actor=actor, ip=ip, now=now)
+    forget(key)
+    return True
+
+
+def forget(key: ApiKey) -> None:
+    """Read the key's row anew when it is next used here; other processes do so within CACHE_SECONDS anyway."""
     _cache.pop(key.public_id, None)
 
 
@@ -121,14 +140,17 @@ def find(*, public_id: str) -> ApiKey:
 def authenticate(*, secret: str, ip: str | None, now: datetime) -> ApiKey:
     """The key whose secret this is, with its project and profile. Raises InvalidKey for anything else.
 
-    One indexed query at most every CACHE_SECONDS for each key. `ip` is the caller's address.
+    One indexed query at most every CACHE_SECONDS for each key. `ip` is the caller's address, which has to lie in the
+    key's networks if it has any.
     """
     text = secrets.parse(secret)
     if text is None:
         raise InvalidKey
     key = _row(text.public_id)
     known = key.digest if key else "0" * 64  # an unknown id costs the same comparison as a known one
-    if not hmac.compare_digest(_digest(secret), known) or key is None or not key.is_usable(now=now):
+    if not hmac.compare_digest(issuing.digest_of(secret), known) or key is None or not key.is_usable(now=now):
+        raise InvalidKey
+    if not networks.contains(key.allowed_networks, ip):
         raise InvalidKey
     return key
 
@@ -161,41 +183,7 @@ def _row(public_id: str) -> ApiKey | None:
     return key
 
 
-def _digest(text: str) -> str:
-    return secrets.digest(text, pepper=secrets.pepper(settings.SECRET_KEY))
-
-
 def _revoked(key: ApiKey) -> None:
-    _cache.pop(key.public_id, None)
+    forget(key)
     for act in _after_revoke:
         act(key.pk)
-
-
-def _record_project(project: Project, *, actor: str, now: datetime) -> None:
-    audit.record(
-        actor=actor,
-        action="project.created",
-        target_type="project",
-        target_id=project.slug,
-        project_id=project.slug,
-        outcome="success",
-        reason="",
-        ip=None,
-        data={},
-        now=now,
-    )
-
-
-def _record(action: str, key: ApiKey, *, actor: str, now: datetime) -> None:
-    audit.record(
-        actor=actor,
-        action=action,
-        target_type="key",
-        target_id=key.public_id,
-        project_id=key.project.slug,
-        outcome="success",
-        reason="",
-        ip=None,
-        data={"name": key.name, "profile": key.profile.slug if key.profile else None},
-        now=now,
-    )

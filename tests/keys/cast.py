@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+from django.contrib.auth.models import User
+
+from apps.audit.models import AuditEvent
 from apps.keys import services
 from apps.keys.models import ApiKey, Project
 from apps.permissions.models import Profile
@@ -27,3 +30,13 @@ def free() -> Profile:
 def limited_key(pk: int = 1, **limits: int) -> ApiKey:
     """A key with those limits and a profile of 20 jobs at a time, in no database."""
     return ApiKey(pk=pk, project=Project(slug="atlas"), profile=Profile(slug="tier", max_concurrency=20), **limits)
+
+
+def person(name: str, *, is_active: bool = True, is_superuser: bool = False) -> User:
+    """Somebody who can log in, unless told otherwise."""
+    return User.objects.create_user(name, is_active=is_active, is_superuser=is_superuser)
+
+
+def deeds(action: str) -> list[AuditEvent]:
+    """What the record says of an action, oldest first."""
+    return list(AuditEvent.objects.filter(action=action).order_by("id"))

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db
 
 KEYS = reverse("admin:keys_apikey_changelist")
 ADD = reverse("admin:keys_apikey_add")
+NO_MEMBERS = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
 
 
 def form(project: Project, **fields: str) -> dict[str, str]:
@@ -23,6 +24,11 @@ def form(project: Project, **fields: str) -> dict[str, str]:
         "profile": str(free().pk),
         "expires_at_0": "",
         "expires_at_1": "",
+        "default_model": "",
+        "requests_per_minute": "",
+        "tokens_per_minute": "",
+        "concurrent_jobs": "",
+        "allowed_networks": "",
     } | fields
 
 
@@ -111,10 +117,93 @@ def test_neither_keys_nor_projects_can_be_deleted(admin_client: Client) -> None:
 
 
 def test_a_project_is_named_once_and_for_all(admin_client: Client) -> None:
-    admin_client.post(reverse("admin:keys_project_add"), {"slug": "borealis", "name": "Borealis"})
+    admin_client.post(reverse("admin:keys_project_add"), {"slug": "borealis", "name": "Borealis", **NO_MEMBERS})
     project = Project.objects.get()
     change = reverse("admin:keys_project_change", args=[project.pk])
-    admin_client.post(change, {"slug": "other", "name": "Northern Lights"})
+    admin_client.post(change, {"slug": "other", "name": "Northern Lights", **NO_MEMBERS})
     project.refresh_from_db()
     assert (project.slug, project.name) == ("borealis", "Northern Lights")
     assert "borealis" in admin_client.get(reverse("admin:keys_project_changelist")).content.decode()
+
+
+def test_limits_and_networks_are_typed_in_and_kept(admin_client: Client) -> None:
+    typed = form(
+        atlas(),
+        requests_per_minute="60",
+        tokens_per_minute="90000",
+        concurrent_jobs="3",
+        allowed_networks="192.0.2.0/24\r\n2001:db8::/32",
+        default_model="haiku",
+    )
+    assert admin_client.post(ADD, typed).status_code == 200
+    key = ApiKey.objects.get()
+    assert (key.requests_per_minute, key.tokens_per_minute, key.concurrent_jobs) == (60, 90000, 3)
+    assert (key.allowed_networks, key.default_model) == (["192.0.2.0/24", "2001:db8::/32"], "haiku")
+    page = admin_client.get(reverse("admin:keys_apikey_change", args=[key.pk])).content.decode()
+    assert "192.0.2.0/24\n2001:db8::/32" in page
+    assert "60 requests/min, 90,000 tokens/min, 3 at a time, some networks" in admin_client.get(KEYS).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "complaint"),
+    [
+        ("allowed_networks", "192.0.2.1/24", "Did you mean 192.0.2.0/24?"),
+        ("requests_per_minute", "0", "at least 1"),
+        ("default_model", "gpt-4", "Select a valid choice"),
+    ],
+)
+def test_terms_that_no_key_can_have_are_complained_about(
+    admin_client: Client, field: str, typed: str, complaint: str
+) -> None:
+    page = admin_client.post(ADD, form(atlas(), **{field: typed}))
+    assert complaint in page.content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_rotating_asks_for_the_overlap_and_shows_the_new_secret_once(admin_client: Client) -> None:
+    key, _ = key_of_alice(now=timezone.now())
+    chosen = {"action": "rotate_selected", "_selected_action": [str(key.pk)]}
+    assert "works on for" in admin_client.post(KEYS, chosen).content.decode()
+    assert ApiKey.objects.count() == 1
+    page = admin_client.post(KEYS, {**chosen, "confirmed": "1", "overlap": "3600"})
+    assert "no-store" in page.headers["Cache-Control"]
+    found = re.search(r"ccs_live_[a-z0-9]{12}_\w+", page.content.decode())
+    assert found
+    new = services.authenticate(secret=found[0], ip=None, now=timezone.now())
+    assert new.rotated_from == key
+    assert found[0].split("_")[3] not in admin_client.get(KEYS).content.decode()
+    assert str(new) in admin_client.get(reverse("admin:keys_apikey_change", args=[key.pk])).content.decode()
+
+
+def test_a_key_that_cannot_be_rotated_is_named(admin_client: Client) -> None:
+    key, _ = key_of_alice(now=timezone.now())
+    services.revoke(key=key, now=timezone.now())
+    chosen = {"action": "rotate_selected", "_selected_action": [str(key.pk)], "confirmed": "1", "overlap": "0"}
+    page = admin_client.post(KEYS, chosen, follow=True)
+    assert f"{key.public_id} does not work any more" in page.content.decode()
+    assert ApiKey.objects.count() == 1
+
+
+@pytest.mark.parametrize(("query", "shown"), [({"state": "expiring"}, "ends"), ({"use": "never"}, "unused")])
+def test_keys_that_need_a_look_can_be_filtered(admin_client: Client, query: dict[str, str], shown: str) -> None:
+    now = timezone.now()
+    ends, _ = services.issue(project=atlas(), name="ends", expires_at=now + timedelta(days=3), now=now)
+    services.touch(key=ends, now=now)
+    if shown == "unused":
+        services.issue(project=atlas(), name="unused", now=now)
+    else:
+        services.issue(project=atlas(), name="lasts", now=now)
+    page = admin_client.get(KEYS, query).content.decode()
+    rows = page[page.index("result_list") :]
+    assert [name for name in ("ends", "unused", "lasts") if f">{name}<" in rows] == [shown]
+
+
+def test_lists_count_no_further_than_people_page(admin_client: Client, django_assert_max_num_queries: object) -> None:
+    key_of_alice()
+    for address in (KEYS, reverse("admin:keys_project_changelist")):
+        with django_assert_max_num_queries(14) as seen:  # type: ignore[operator]
+            admin_client.get(address)
+        counts = [query["sql"] for query in seen.captured_queries if "COUNT(*) FROM (" in query["sql"]]
+        whole = [sql for query in seen.captured_queries if (sql := query["sql"]).startswith("SELECT COUNT(*) AS")]
+        assert [sql for sql in whole if "LIMIT" not in sql] == []
+        assert all("LIMIT" in sql for sql in counts)

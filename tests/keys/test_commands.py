@@ -6,7 +6,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apps.keys import services
-from apps.keys.models import ApiKey, Project
+from apps.keys.models import ApiKey, Membership, Project
+from tests.keys.cast import person
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +73,52 @@ def test_revoking_by_id_ends_the_key() -> None:
 def test_revoking_an_unknown_key_says_so() -> None:
     with pytest.raises(CommandError, match="no key nobodyhasit0"):
         run("revoke_key", "nobodyhasit0")
+
+
+def test_rotating_by_id_prints_a_key_that_works_beside_the_old_one() -> None:
+    old = json.loads(run("issue_key", "atlas", "--json"))
+    new = json.loads(run("rotate_key", old["id"], "--json"))
+    assert new["rotated_from"] == old["id"]
+    for secret in (old["key"], new["key"]):
+        assert services.authenticate(secret=secret, ip=None, now=timezone.now()).project.slug == "atlas"
+    with pytest.raises(CommandError, match="has a successor already"):
+        run("rotate_key", old["id"])
+
+
+def test_rotating_without_overlap_leaves_only_the_new_key() -> None:
+    old = json.loads(run("issue_key", "atlas", "--json"))
+    secret = run("rotate_key", old["id"], "--overlap-hours", "0").strip()
+    services._cache.clear()
+    assert services.authenticate(secret=secret, ip=None, now=timezone.now())
+    with pytest.raises(services.InvalidKey):
+        services.authenticate(secret=old["key"], ip=None, now=timezone.now())
+
+
+@pytest.mark.parametrize("hours", ["-1", "99999", "1e300", "nan"])
+def test_an_overlap_that_cannot_be_is_one_clear_line(hours: str) -> None:
+    old = json.loads(run("issue_key", "atlas", "--json"))
+    with pytest.raises(CommandError, match="takes 0 to 2160"):
+        run("rotate_key", old["id"], f"--overlap-hours={hours}")
+
+
+def test_rotating_an_unknown_key_says_so() -> None:
+    with pytest.raises(CommandError, match="no key nobodyhasit0"):
+        run("rotate_key", "nobodyhasit0")
+
+
+def test_a_member_is_added_and_given_another_role() -> None:
+    run("issue_key", "atlas")
+    person("bob")
+    assert "bob is member of atlas" in run("add_member", "atlas", "bob")
+    assert "bob is owner of atlas" in run("add_member", "atlas", "bob", "--role", "owner")
+    assert Membership.objects.get().role == "owner"
+    with pytest.raises(CommandError, match="last owner"):
+        run("add_member", "atlas", "bob", "--role", "viewer")
+
+
+def test_a_member_of_nothing_and_nobody_is_refused() -> None:
+    run("issue_key", "atlas")
+    with pytest.raises(CommandError, match="no user 'bob'"):
+        run("add_member", "atlas", "bob")
+    with pytest.raises(CommandError, match="no project 'nowhere'"):
+        run("add_member", "nowhere", "bob")

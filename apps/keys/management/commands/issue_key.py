@@ -28,10 +28,12 @@ class Command(BaseCommand):
         if not 1 <= len(options["name"]) <= 100:
             raise CommandError("--name takes 1 to 100 characters.")
         try:
-            project, _ = services.ensure_project(slug=options["project"], actor="command", now=now)
+            project, _ = services.ensure_project(slug=options["project"], actor="command:issue_key", now=now)
         except ValidationError as error:
             raise CommandError(f"{options['project']!r} is not a project's slug. {' '.join(error.messages)}") from error
-        key, secret = services.issue(project=project, name=options["name"], profile=profile, actor="command", now=now)
+        key, secret = services.issue(
+            project=project, name=options["name"], profile=profile, actor="command:issue_key", now=now
+        )
         if options["json"]:
             self.stdout.write(json.dumps({"key": secret, "id": key.public_id, "project": project.slug}))
         else:

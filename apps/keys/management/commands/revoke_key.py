@@ -21,7 +21,7 @@ class Command(BaseCommand):
             key = services.find(public_id=options["id"])
         except services.KeyNotFound as error:
             raise CommandError(f"{str(error).capitalize()}.") from error
-        if services.revoke(key=key, actor="command", now=timezone.now()):
+        if services.revoke(key=key, actor="command:revoke_key", now=timezone.now()):
             self.stdout.write(f"Key {key.public_id} of project {key.project.slug} is revoked.")
         else:
             self.stdout.write(f"Key {key.public_id} was already revoked at {key.revoked_at:%Y-%m-%d %H:%M:%S %Z}.")
