@@ -1,17 +1,18 @@
 """The arithmetic of the chain: keys, digests, seals and heads. Nothing here touches the database.
 
-digest = HMAC(key, content)              made by the writer, in the deed's transaction
-seal   = HMAC(key, previous seal ‖ position ‖ digest)    made by a sealer, after the commit
+digest = MAC(key, content)                              made by the writer, in the deed's transaction
+seal   = MAC(key, previous seal ‖ position ‖ digest)    made by a sealer, after the commit
+
 The key is derived from the install's secret key: whoever can only edit the database cannot make either.
 """
 
 import hashlib
 import hmac
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from django.conf import settings
@@ -46,31 +47,34 @@ def _derived(secret: str, fallbacks: tuple[str, ...]) -> Keyring:
     return Keyring(current=next(iter(named)), keys=named)
 
 
-# Lists of texts, so escaping is what keeps one content from reading like another.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
 def digest(key: bytes, content: Sequence[str]) -> bytes:
-    """The digest of a row's content: id, time and then its other texts in the order of the table."""
-    return hmac.digest(key, _encode([FORMAT, *content]).encode(), "sha256")
+    """The digest of a row's content: id (hex), time and then its other texts in the order of the table."""
+    try:
+        texts = "".join(content)
+    except TypeError:  # SQLite lets anything stand in a column
+        content = [str(one) for one in content]
+        texts = "".join(content)
+    # With their lengths, no content reads like another.
+    return _mac(key, f"{FORMAT} {','.join(map(str, map(len, content)))} {texts}".encode())
 
 
 def seal(key: bytes, previous: bytes, position: int, row_digest: bytes) -> bytes:
     """What links a row to the one before it."""
-    return hmac.digest(key, b"seal" + previous + position.to_bytes(8, "big", signed=True) + row_digest, "sha256")
+    return _mac(key, b"seal" + previous + position.to_bytes(8, "big", signed=True) + row_digest)
 
 
 def moment(at: datetime) -> str:
     """A time as it is digested: UTC, to the microsecond, whatever the database made of it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _mac(key: bytes, message: bytes) -> bytes:
+    """Keyed BLAKE2b (RFC 7693): a third of the cost of HMAC-SHA256 for messages this short."""
+    return blake2b(message, digest_size=32, key=key).digest()
 
 
 def _genuine(text: str, key_id: str, mac: bytes | memoryview, ring: Keyring) -> bool:
-    return key_id in ring.keys and hmac.compare_digest(bytes(mac), _sign(text, ring.keys[key_id]))
-
-
-def _sign(text: str, key: bytes) -> bytes:
-    return hmac.digest(key, text.encode(), "sha256")
+    return key_id in ring.keys and hmac.compare_digest(bytes(mac), _mac(ring.keys[key_id], text.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Head:
 
     def mac(self, ring: Keyring) -> bytes:
         """Proves that this install made the head."""
-        return _sign(self._text, ring.keys[ring.current])
+        return _mac(ring.keys[ring.current], self._text.encode())
 
     def genuine(self, key_id: str, mac: bytes | memoryview, ring: Keyring) -> bool:
         """Whether this install made the head."""
@@ -98,7 +102,7 @@ class Head:
         return {
             "position": self.position,
             "seal": self.seal.hex(),
-            "at": moment(self.at),
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
             "key_id": ring.current,
             "mac": self.mac(ring).hex(),
         }
@@ -135,7 +139,7 @@ class Cut:
 
     def mac(self, ring: Keyring) -> bytes:
         """Proves that this install made the cut."""
-        return _sign(self._text, ring.keys[ring.current])
+        return _mac(ring.keys[ring.current], self._text.encode())
 
     def genuine(self, key_id: str, mac: bytes | memoryview, ring: Keyring) -> bool:
         """Whether this install made the cut."""

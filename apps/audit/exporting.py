@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from apps.audit import chain
@@ -55,7 +55,7 @@ def as_json(event: AuditEvent) -> dict[str, Any]:
     return {
         **{name: getattr(event, name) for name in COLUMNS},
         "id": str(event.id),
-        "at": chain.moment(event.at),
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
         "key_id": event.key_id,
         "digest": bytes(event.digest).hex(),
         "seal": bytes(event.seal).hex() if event.seal else None,

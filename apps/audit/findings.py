@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 from apps.audit import chain
 from apps.audit.rows import Row
@@ -65,4 +66,7 @@ def _gap(row: Row, position: int, after: int) -> Finding:
 
 
 def _id(row: Row) -> str:
-    return str(row.content[0])
+    try:
+        return str(UUID(row.content[0]))
+    except ValueError:
+        return row.content[0]

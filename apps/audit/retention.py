@@ -5,10 +5,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from apps.audit import anchors, chain, services
+from apps.audit import anchors, chain, rows, services
 from apps.audit.findings import Finding, judge
 from apps.audit.models import AuditCheckpoint, AuditEvent
-from apps.audit.rows import CONTENT, LINK, Row
 
 BATCH = 1000
 """Rows of one transaction: on SQLite, writers wait while it commits."""
@@ -38,11 +37,11 @@ def prune(*, before: datetime, actor: str, broken_too: bool = False, now: dateti
     """
     ring, deleted = chain.keyring(), 0
     cut = latest_cut(ring)
-    while rows := _next_rows(cut, before=before, broken_too=broken_too, ring=ring):
+    while batch := _next_rows(cut, before=before, broken_too=broken_too, ring=ring):
         with transaction.atomic():
             if not deleted:
                 _record(actor, before, now)
-            cut = _cut(rows[-1], before=before, now=now, ring=ring)
+            cut = _cut(batch[-1], before=before, now=now, ring=ring)
             gone = AuditEvent.objects.filter(position__lte=cut.position)
             deleted += gone._raw_delete(gone.db)
     anchors.forget(cut.position, ring)
@@ -62,23 +61,22 @@ def latest_cut(ring: chain.Keyring) -> chain.Cut:
     return chain.Cut(0, chain.GENESIS, chain.NEVER, chain.NEVER)
 
 
-def _next_rows(cut: chain.Cut, *, before: datetime, broken_too: bool, ring: chain.Keyring) -> list[Row]:
+def _next_rows(cut: chain.Cut, *, before: datetime, broken_too: bool, ring: chain.Keyring) -> list[rows.Row]:
     """The next rows to delete, each judged by its predecessor."""
-    values = AuditEvent.objects.filter(position__gt=cut.position).order_by("position").values_list(*CONTENT, *LINK)
-    rows: list[Row] = []
+    chosen: list[rows.Row] = []
     position, previous = cut.position, cut.seal
-    for row in map(Row.of, values[:BATCH]):
-        if row.content[1] >= before:
+    for row in rows.after(cut.position, BATCH):
+        if row.at >= chain.moment(before):
             break
         finding = judge(row, after=position, previous=previous, ring=ring)
         if finding is not None and not broken_too:
             raise Broken(finding)
-        rows.append(row)
+        chosen.append(row)
         position, previous = row.position or position, row.seal or b""
-    return rows
+    return chosen
 
 
-def _cut(last: Row, *, before: datetime, now: datetime, ring: chain.Keyring) -> chain.Cut:
+def _cut(last: rows.Row, *, before: datetime, now: datetime, ring: chain.Keyring) -> chain.Cut:
     """Committed together with the deletion that it allows: the trigger lets go what a cut covers, and nothing else."""
     cut = chain.Cut(last.position or 0, last.seal or b"", before, now)
     AuditCheckpoint.objects.create(

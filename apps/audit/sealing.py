@@ -7,19 +7,16 @@ unsealed when a sealer looks next: nothing is skipped, as nothing is concluded f
 
 import logging
 from datetime import datetime
-from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
-from apps.audit import anchors, chain
+from apps.audit import anchors, chain, rows
 from apps.audit.models import AuditCheckpoint, AuditEvent, AuditHead
 
 BATCH = 500
 """Rows of one transaction: on SQLite, writers wait while it commits."""
 _ATTEMPTS = 20
 _HEAD_PK = 1
-
-Link = tuple[int, bytes, UUID | str]
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +60,15 @@ def _seal_batch(now: datetime) -> None:
     ring = chain.keyring()
     row = AuditHead.objects.select_for_update().order_by("pk").first()
     position, seal_ = _tail(row, ring)
-    links: list[Link] = []
+    links: list[tuple[int, bytes, object]] = []
     # Read after the lock, so that what the sealer before us has linked is not here any more.
-    waiting = AuditEvent.objects.unsealed().order_by("id").values_list("id", "digest", "key_id")[:BATCH]
-    for event_id, digest, key_id in waiting:
+    for event_id, digest, key_id in rows.waiting(BATCH):
         position += 1
-        seal_ = chain.seal(ring.key(key_id), seal_, position, bytes(digest or b""))
-        links.append((position, seal_, event_id if connection.features.has_native_uuid_field else event_id.hex))
+        seal_ = chain.seal(ring.key(key_id), seal_, position, digest)
+        links.append((position, seal_, event_id))
+    if links and rows.link(links) != len(links):
+        raise Raced
     if links:
-        _write_links(links)
         _write_head(row, chain.Head(position, seal_, now), ring)
 
 
@@ -86,15 +83,6 @@ def _tail(row: AuditHead | None, ring: chain.Keyring) -> tuple[int, bytes]:
         return row.position, bytes(row.seal)
     logger.error("the head of the audit chain was deleted or edited; the last sealed row is at position %d", last)
     return last + 1, chain.GENESIS
-
-
-def _write_links(links: list[Link]) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE audit_auditevent SET position = %s, seal = %s WHERE id = %s AND position IS NULL", links
-        )
-        if cursor.rowcount != len(links):
-            raise Raced
 
 
 def _write_head(row: AuditHead | None, head: chain.Head, ring: chain.Keyring) -> None:

@@ -53,8 +53,7 @@ def record(
         data_text=redaction.canonical(data),
         key_id=ring.current,
     )
-    event.digest = rows.event_digest(event, ring)
-    rows.insert(event)
+    rows.insert(event, ring)
     return event
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from django.db import connection
 
-from apps.audit import anchors, appendonly, chain, sealing
+from apps.audit import anchors, appendonly, chain, rows, sealing
 from apps.audit.findings import Finding, content_finding, judge
 from apps.audit.models import AuditCheckpoint, AuditEvent, AuditHead
 from apps.audit.retention import cut_of, latest_cut
-from apps.audit.rows import CONTENT, LINK, Row
 
 BATCH = 2000
 MOST_FINDINGS = 50
+_LOWEST_ID = "0" * 32
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def _walk(report: Report, ring: chain.Keyring) -> None:
     position: int
     previous: bytes | None
     position, previous = _start(report, ring)
-    while batch := _rows_after(position):
+    while batch := rows.after(position, BATCH):
         for row in batch:
             finding = judge(row, after=position, previous=previous, ring=ring)
             if finding is not None and finding.kind == "missing" and (cut := latest_cut(ring)).position > position:
@@ -114,11 +114,6 @@ def _start(report: Report, ring: chain.Keyring) -> tuple[int, bytes]:
     return cut.position, cut.seal
 
 
-def _rows_after(position: int) -> list[Row]:
-    values = AuditEvent.objects.filter(position__gt=position).order_by("position").values_list(*CONTENT, *LINK)
-    return [Row.of(one) for one in values[:BATCH]]
-
-
 def _check_head_row(report: Report, row: AuditHead | None, ring: chain.Keyring) -> None:
     if row is None:
         if report.last:
@@ -131,11 +126,13 @@ def _check_head_row(report: Report, row: AuditHead | None, ring: chain.Keyring) 
 
 
 def _check_unsealed(report: Report, ring: chain.Keyring) -> None:
-    rows = AuditEvent.objects.unsealed().order_by("id").values_list(*CONTENT, *LINK)
-    for row in map(Row.of, rows.iterator(chunk_size=BATCH)):
-        report.unsealed += 1
-        if not row.untouched(ring):
-            report.add(content_finding(row, ring))
+    last = _LOWEST_ID
+    while batch := rows.unsealed(last, BATCH):
+        for row in batch:
+            report.unsealed += 1
+            if not row.untouched(ring):
+                report.add(content_finding(row, ring))
+        last = batch[-1].content[0]
 
 
 def _anchored(report: Report, ring: chain.Keyring) -> Iterator[tuple[str, chain.Head]]:
@@ -152,8 +149,8 @@ def _check_heads(report: Report, heads: Iterable[tuple[str, chain.Head]]) -> Non
     heads = iter(heads)
     while batch := list(islice(heads, 500)):
         positions = [head.position for _, head in batch]
-        rows = AuditEvent.objects.filter(position__in=positions).values_list("position", "seal")
-        seals = {position: bytes(seal or b"") for position, seal in rows}
+        found = AuditEvent.objects.filter(position__in=positions).values_list("position", "seal")
+        seals = {position: bytes(seal or b"") for position, seal in found}
         for where, head in batch:
             _check_head(report, where, head, seals.get(head.position))
 

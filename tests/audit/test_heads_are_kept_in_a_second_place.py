@@ -74,6 +74,7 @@ def test_a_head_reads_back_as_it_was_written_and_not_otherwise(recorded: Record)
     }.items():
         with pytest.raises(BadHead):
             Head.from_json(written | {name: value}, ring)
-    for nonsense in ({}, None, [], "head", {"position": "x"}):
+    nonsense: list[object] = [{}, None, [], "head", {"position": "x"}]
+    for one in nonsense:
         with pytest.raises(BadHead):
-            Head.from_json(nonsense, ring)
+            Head.from_json(one, ring)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from apps.audit import anchors, appendonly, retention, services, verification
+from apps.audit import anchors, appendonly, retention, rows, services, verification
 from apps.audit.models import AuditCheckpoint, AuditEvent
 from apps.audit.retention import Broken, Pruned, prune
 from tests.audit.cast import NOON, Record, assert_whole, first_finding, sealed, superuser
@@ -116,16 +116,16 @@ def test_retention_that_passes_while_a_verification_walks_is_no_finding(
     recorded: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed(6)
-    look = verification._rows_after
+    look = rows.after
     cuts = [4]
 
-    def look_and_cut(position: int) -> list[verification.Row]:
-        rows = look(position)[:1]
+    def look_and_cut(position: int, limit: int) -> list[rows.Row]:
+        found = look(position, 1)
         if cuts:
             cut(seconds=cuts.pop())
-        return rows
+        return found
 
-    monkeypatch.setattr(verification, "_rows_after", look_and_cut)
+    monkeypatch.setattr(rows, "after", look_and_cut)
     report = assert_whole()
     assert (report.cut, report.last) == (4, 7)
 
