@@ -5,6 +5,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 admin.site.site_title = admin.site.site_header = "Claude Code API Service"
 admin.site.index_title = "Manage"
+admin.site.site_url = "/docs"
 
 # A schedule is a dotted path with arguments: whoever may write one runs code. The others are always empty.
 for unwanted in (Schedule, OrmQ, Success, Failure):

@@ -1,9 +1,11 @@
-"""Admin, and everything of `apps.api`."""
+"""Admin, everything of `apps.api`, and the way there for somebody who opens the bare address."""
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/docs")),
     path("admin/", admin.site.urls),
     path("", include("apps.api.urls")),
 ]
