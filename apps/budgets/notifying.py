@@ -29,7 +29,7 @@ SendHook = Callable[[Post, int], Awaitable[None]]
 
 def pause(attempts: int) -> timedelta:
     """How long to wait after so many attempts: half a minute, doubled each time, at most an hour."""
-    return min(timedelta(seconds=30 * (1 << max(0, attempts - 1))), timedelta(hours=1))
+    return timedelta(seconds=min(30 << min(max(0, attempts - 1), 7), 3600))
 
 
 async def _send_hook(post: Post, timestamp: int) -> None:
