@@ -1,12 +1,9 @@
 """Which models a key may use. The rules are the profile's; this only asks them."""
 
-from apps.api.problems import ApiError, Problem
-from apps.claude.catalog import MODELS, ModelInfo, find
+from apps.claude.catalog import MODELS, ModelInfo
 from apps.keys.models import ApiKey
 from apps.permissions.models import Profile
-from apps.permissions.policy import Policy, judge, models_allowed
-from apps.permissions.refs import ref
-from apps.permissions.verdict import Reason
+from apps.permissions.policy import Policy, models_allowed
 
 
 def usable_models(key: ApiKey) -> dict[str, ModelInfo]:
@@ -15,16 +12,6 @@ def usable_models(key: ApiKey) -> dict[str, ModelInfo]:
     usable = [by_names[names] for names in models_allowed(_policy(key), by_names)]
     aliases = {model.alias: model for model in usable if model.alias}
     return aliases | {model.id: model for model in usable}
-
-
-def require_model(key: ApiKey, model_id: str) -> None:
-    """Raise ApiError (403) with the profile's reason if the key may not use the model."""
-    model = find(model_id)
-    if model is None:
-        return
-    verdict = judge(_policy(key), ref("model", *_names(model)))
-    if isinstance(verdict, Reason):
-        raise ApiError(Problem(403, f"{verdict.message}.", "model_not_allowed", "model"))
 
 
 def _policy(key: ApiKey) -> Policy:

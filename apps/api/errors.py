@@ -21,6 +21,8 @@ RETRY = {"x-should-retry": "true", "Retry-After": "1"}
 NO_RETRY = {"x-should-retry": "false"}
 TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     jobs.CredentialMissing: (503, "credential_missing", NO_RETRY),
+    jobs.Denied: (403, "model_not_allowed", NO_RETRY),
+    jobs.BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
     Http404: (404, "not_found", {}),
     PermissionDenied: (403, "forbidden", {}),
     RequestDataTooBig: (413, "request_too_large", {}),
@@ -32,7 +34,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     ValkeyTimeoutError: (503, "valkey_unavailable", RETRY),
 }
 """Exception → status, code, headers. Subclasses follow their base; the domain's messages are written for callers."""
-_SPOKEN = (jobs.CredentialMissing,)
+_SPOKEN = (jobs.CredentialMissing, jobs.Denied, jobs.BudgetExceeded)
 """Exceptions whose own message is shown; of the others it may name internals."""
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",
@@ -51,7 +53,7 @@ def problem_of(error: Exception) -> Problem:
         if isinstance(error, kind):
             message = str(error) if isinstance(error, _SPOKEN) else _MESSAGES.get(code, "")
             plain = of_status(status, message)
-            return Problem(status, plain.message, code, headers=headers)
+            return Problem(status, plain.message, code, getattr(error, "param", None), headers)
     logger.error("unexpected error", exc_info=error)
     return of_status(500, "Something went wrong here; it has been logged under the request id.")
 

@@ -147,6 +147,7 @@ def _job_errors() -> dict[int, OpenApiResponse]:
 
 chat_schema = extend_schema(
     operation_id="create_chat_completion",
+    summary="Create a chat completion",
     tags=["chat"],
     parameters=[REQUEST_ID, JOB_HEADER, header("x-ignored-params", "Parameters that had no effect, if any.")],
     request=ChatRequestBody,

@@ -32,9 +32,12 @@ class NotReadyReport(ReadyReport):
     error = ErrorFields()
 
 
-health_schema = extend_schema(operation_id="health", tags=["service"], auth=[], responses={200: HealthReport})
+health_schema = extend_schema(
+    operation_id="health", summary="Is the process alive?", tags=["service"], auth=[], responses={200: HealthReport}
+)
 ready_schema = extend_schema(
     operation_id="ready",
+    summary="Can the service work?",
     tags=["service"],
     auth=[],
     responses={200: ReadyReport, 503: OpenApiResponse(NotReadyReport, description="Not ready; the reasons are given.")},

@@ -89,6 +89,7 @@ def _query(name: str, kind: type, description: str, **more: Any) -> OpenApiParam
 
 jobs_schema = extend_schema(
     operation_id="list_jobs",
+    summary="List jobs",
     tags=["jobs"],
     parameters=[
         _query("limit", int, "1 to 100.", default=20),
@@ -103,12 +104,14 @@ jobs_schema = extend_schema(
 )
 job_schema = extend_schema(
     operation_id="get_job",
+    summary="Look at a job",
     tags=["jobs"],
     parameters=[JOB_ID, REQUEST_ID, JOB_HEADER],
     responses={200: JobObject, **UNAUTHENTICATED, **NOT_FOUND},
 )
 cancel_schema = extend_schema(
     operation_id="cancel_job",
+    summary="Cancel a job",
     tags=["jobs"],
     parameters=[JOB_ID, REQUEST_ID, JOB_HEADER],
     request=None,
@@ -116,6 +119,7 @@ cancel_schema = extend_schema(
 )
 events_schema = extend_schema(
     operation_id="follow_job",
+    summary="Follow a job",
     tags=["jobs"],
     parameters=[
         JOB_ID,

@@ -36,12 +36,14 @@ class ModelList(serializers.Serializer[Any]):
 
 models_schema = extend_schema(
     operation_id="list_models",
+    summary="List models",
     tags=["models"],
     parameters=[REQUEST_ID],
     responses={200: ModelList, **UNAUTHENTICATED},
 )
 model_schema = extend_schema(
     operation_id="get_model",
+    summary="Describe a model",
     tags=["models"],
     parameters=[
         OpenApiParameter("model", str, OpenApiParameter.PATH, description="An alias or a full id."),

@@ -16,7 +16,6 @@ from apps.api import outcomes, sse
 from apps.api.answers import answer, failure
 from apps.api.base import EventStreamRenderer, View
 from apps.api.body import read_json
-from apps.api.entitlements import require_model
 from apps.api.errors import problem_of
 from apps.api.feeds import Feed
 from apps.api.later import Later
@@ -41,7 +40,6 @@ class ChatCompletions(View):
     def post(self, request: Request) -> HttpResponseBase:
         """Create a chat completion."""
         reading = read(read_json(request), default_model=settings.DEFAULT_MODEL)
-        require_model(self.caller, reading.chat.model)
         visit, now = self.visit, timezone.now()
         job = jobs.submit(key=self.caller, request=reading.chat, request_id=visit.request_id, now=now)
         visit.job_id = job.id

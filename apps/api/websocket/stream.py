@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from apps.api import authentication
 from apps.api.disconnect import abandon_later
-from apps.api.entitlements import require_model
 from apps.api.errors import problem_of
 from apps.api.frames import frame
 from apps.api.keywatch import watch
@@ -197,7 +196,6 @@ class Session:
 
 
 def _submit(key: ApiKey, chat: ChatRequest) -> Job:
-    require_model(key, chat.model)
     return jobs.submit(key=key, request=chat, request_id=new_request_id(), now=timezone.now())
 
 
