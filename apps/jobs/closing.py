@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Q
 
+from apps.audit import services as audit
+from apps.budgets import services as budgets
 from apps.claude import spec
 from apps.jobs import eventlog
 from apps.jobs.events import Event, dumps
@@ -28,6 +30,7 @@ def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q,
     with transaction.atomic():
         if not Job.objects.filter(where, pk=job.pk).update(**facts):
             return None
+        _settle(job, outcome, now)
         Call.objects.bulk_create(_call_row(job, call) for call in outcome.calls)
         _store(job, events)
     for name, value in facts.items():
@@ -72,6 +75,30 @@ def transcripts(job_ids: Sequence[str]) -> dict[str, list[Event]]:
         stored.setdefault(row.job_id, []).append(Event(row.sequence_number, row.type, row.data))
     jobs = Job.objects.closed().filter(pk__in=job_ids).select_related("project")
     return {job.id: [*stored.get(job.id, ()), terminal_event(job)] for job in jobs}
+
+
+def _settle(job: Job, outcome: spec.Outcome, now: datetime) -> None:
+    """The money and the record of a job's end."""
+    cost = outcome.cost_microusd
+    budgets.settle(
+        project_id=job.project_id,
+        key_id=job.api_key_id,
+        job_id=job.id,
+        usage=outcome.usage,
+        cost_microusd=cost,
+        now=now,
+    )
+    audit.record(
+        actor="system",
+        action="job.closed",
+        target_type="job",
+        target_id=job.id,
+        project_id=job.project.slug,
+        outcome="ok" if outcome.status == "completed" else outcome.error_code or outcome.status,
+        data={"status": outcome.status, "model": job.model, "cost_microusd": cost, "estimated": outcome.estimated},
+        request_id=job.request_id,
+        now=now,
+    )
 
 
 def _facts(outcome: spec.Outcome, *, last: int, now: datetime) -> dict[str, object]:

@@ -6,7 +6,6 @@ waits for a job, so one worker process serves as many jobs at once as its engine
 
 import asyncio
 import contextlib
-import itertools
 import json
 import logging
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from apps.jobs.requests import run_spec
 from apps.jobs.writer import Transcript, Writer
 
 BEAT_SECONDS = 1.0
-LEASE_BEATS = 3
+REPORT_SECONDS = 3.0
 CANCEL_SECONDS = 7.0
 """How long cancelled runs may take to end when the worker stops: the engine's kill ladder takes six at most."""
 _CLOSE_RETRY_SECONDS = 5.0
@@ -74,7 +73,7 @@ class Worker:
         self._control.add(valkey.control())
         self._client = valkey.async_client()
         self._claimer = asyncio.create_task(self._claim_until_drained())
-        services = (self._writer.run(), self._control.run(), self._beat_forever())
+        services = (self._writer.run(), self._control.run(), self._beat_forever(), self._report_forever())
         self._services = [asyncio.create_task(service) for service in services]
 
     async def _drain(self, seconds: float) -> None:
@@ -93,7 +92,8 @@ class Worker:
         await asyncio.gather(*self._services, return_exceptions=True)
         await self._writer.aclose(seconds=1)
         with contextlib.suppress(*valkey.ERRORS):
-            await self._client.hdel(valkey.workers(), self.name)
+            async with asyncio.timeout(1):
+                await self._client.hdel(valkey.workers(), self.name)
         await self._client.aclose()
         self._database.close()
 
@@ -165,15 +165,18 @@ class Worker:
     # -- leases, cancellation, health
 
     async def _beat_forever(self) -> None:
-        for count in itertools.count():
-            if self._has_failed():
-                return
+        """Tell the supervisor that this loop turns, and look at the queue in case a ring was lost."""
+        while not self._has_failed():
             self._beat()
             self._bell.set()
-            if count % LEASE_BEATS == 0:
-                await self._prolong_leases()
-                await self._report()
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def _report_forever(self) -> None:
+        """Prolong leases and say how we are; may wait for the database and Valkey as long as it takes."""
+        while True:
+            await self._prolong_leases()
+            await self._report()
+            await asyncio.sleep(REPORT_SECONDS)
 
     def _has_failed(self) -> bool:
         """Whether a part of this worker ended by a defect. Then it stops beating, and the supervisor replaces it."""
@@ -206,7 +209,8 @@ class Worker:
         engine, running = self._engine.status(), len(self._running)
         state = health.report(name=self.name, now=timezone.now(), running=running, engine=engine)
         with contextlib.suppress(*valkey.ERRORS):
-            await self._client.hset(valkey.workers(), self.name, state)
+            async with valkey.patience():
+                await self._client.hset(valkey.workers(), self.name, state)
 
     def _heard(self, _channel: str, message: str | None) -> None:
         orders = json.loads(message) if message else {"claim": "any"}

@@ -159,7 +159,9 @@ class _Hub:
         if not by_key:
             return
         positions = {key: f"{tail.last}-0" for key, tail in by_key.items()}
-        for key, entries in await client.xread(positions, count=_READ_AT_MOST):
+        async with valkey.patience():
+            read = await client.xread(positions, count=_READ_AT_MOST)
+        for key, entries in read:
             by_key[key].extend(eventlog.decode(entries))
             if len(entries) == _READ_AT_MOST:
                 self._heard(valkey.bell(by_key[key].job_id), None)

@@ -18,10 +18,12 @@ def floor_id(moment: datetime) -> str:
 
 
 def created_at(job_id: str) -> datetime:
-    """When the id was made, to the millisecond. Raises ValueError for anything that is not a job id."""
+    """The moment the id was made for, to the microsecond. Raises ValueError for anything that is not a job id."""
     if len(job_id) != len(PREFIX) + 32 or not job_id.startswith(PREFIX):
         raise ValueError(f"not a job id: {job_id[:60]!r}")
-    return _EPOCH + timedelta(milliseconds=int(job_id[len(PREFIX) :], 16) >> 80)
+    value = int(job_id[len(PREFIX) :], 16)
+    milliseconds, fraction = value >> 80, value >> 64 & 0xFFF
+    return _EPOCH + timedelta(milliseconds=milliseconds, microseconds=-(-fraction * 1000 // 4096))
 
 
 def _job_id(moment: datetime, tail: int) -> str:

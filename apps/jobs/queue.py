@@ -9,6 +9,7 @@ from django_q.tasks import async_task
 
 from apps.jobs import valkey
 from apps.jobs.broker import RingBroker
+from apps.jobs.ids import created_at
 from apps.jobs.models import Job, Lane, Status
 from apps.keys.models import Project
 
@@ -46,13 +47,10 @@ def claim(*, worker: str, now: datetime, last_lane: Lane = Lane.BATCH) -> Job | 
     id and slug only. When another worker takes the same job in the same moment the search begins anew, and each new
     search means that somebody else has got a job.
     """
-    taken = {
-        "status": Status.IN_PROGRESS,
-        "worker": worker,
-        "started_at": now,
-        "lease_until": now + timedelta(seconds=LEASE_SECONDS),
-    }
+    lease_until = now + timedelta(seconds=LEASE_SECONDS)
+    taken = {"status": Status.IN_PROGRESS, "worker": worker, "lease_until": lease_until}
     while job_id := _head(last_lane):
+        taken["started_at"] = max(now, created_at(job_id))  # it may have come while we looked
         if Job.objects.queued().filter(pk=job_id).update(**taken):
             [job] = Job.objects.raw(_JOB, [job_id])
             job.project = Project(id=job.project_id, slug=job.project_slug)

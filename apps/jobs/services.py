@@ -6,12 +6,15 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 
+from apps.audit import services as audit
+from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
-from apps.jobs import eventlog, valkey
+from apps.jobs import admission, eventlog, valkey
+from apps.jobs.admission import Denied
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
 from apps.jobs.ids import new_job_id
-from apps.jobs.models import Job, Lane
+from apps.jobs.models import Job, Lane, Status
 from apps.jobs.queue import ring
 from apps.jobs.requests import ChatRequest
 from apps.keys.models import ApiKey
@@ -31,10 +34,44 @@ class CredentialMissing(Exception):
 
 
 def submit(*, key: ApiKey, request: ChatRequest, request_id: str, now: datetime, lane: Lane = Lane.INTERACTIVE) -> Job:
-    """Queue a chat for the key's project. Raises CredentialMissing."""
+    """Queue a chat for the key's project: granted, its cap held in every budget, on record, or not at all.
+
+    Raises CredentialMissing, Denied or BudgetExceeded; the latter two are on record too.
+    """
     if credential() is None:
         raise CredentialMissing
-    job = Job(
+    job = _new_job(key, request, request_id, lane, now)
+    try:
+        with transaction.atomic():
+            grant = admission.permit(key=key, request=request)
+            size = len(str(job.request))
+            job.cap_microusd = admission.hold(key=key, grant=grant, request=request, job_id=job.id, size=size, now=now)
+            job.save(force_insert=True)
+            _record("job.submitted", key, job, outcome="ok", reason="", now=now)
+            transaction.on_commit(ring)
+    except (Denied, BudgetExceeded) as refused:
+        _record("job.refused", key, job, outcome="refused", reason=str(refused), now=now)
+        raise
+    return job
+
+
+def _record(action: str, key: ApiKey, job: Job, *, outcome: str, reason: str, now: datetime) -> None:
+    audit.record(
+        actor=f"key:{key.public_id}",
+        action=action,
+        target_type="job",
+        target_id=job.id,
+        project_id=key.project.slug,
+        outcome=outcome,
+        reason=reason,
+        data={"kind": job.kind, "model": job.model, "cap_microusd": job.cap_microusd},
+        request_id=job.request_id,
+        now=now,
+    )
+
+
+def _new_job(key: ApiKey, request: ChatRequest, request_id: str, lane: Lane, now: datetime) -> Job:
+    return Job(
         id=new_job_id(now),
         lane=lane,
         project=key.project,
@@ -47,10 +84,6 @@ def submit(*, key: ApiKey, request: ChatRequest, request_id: str, now: datetime,
         created_at=now,
         expires_at=now + timedelta(seconds=settings.JOB_TIMEOUT_SECONDS),
     )
-    with transaction.atomic():
-        job.save(force_insert=True)
-        transaction.on_commit(ring)
-    return job
 
 
 def cancel(*, job: Job, now: datetime) -> bool:
@@ -77,4 +110,5 @@ def abandon(*, job_id: str, now: datetime) -> bool:
 def revoke_running(*, key_id: int, now: datetime) -> int:
     """End all open jobs of a key that was revoked. How many there were."""
     jobs = Job.objects.unfinished().filter(api_key_id=key_id).select_related("project")
-    return sum(cancel(job=job, now=now) for job in jobs)
+    queued_first = sorted(jobs, key=lambda job: job.status != Status.QUEUED)  # lest they get the others' slots
+    return sum(cancel(job=job, now=now) for job in queued_first)

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q
 
+from apps.audit import services as audit
+from apps.audit.sealing import Raced
+from apps.budgets import services as budgets
 from apps.jobs import health, valkey
 from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.models import Job, JobEvent
@@ -26,11 +29,21 @@ def sweep(*, node: str, now: datetime) -> None:
     if Job.objects.queued().filter(created_at__lte=now - timedelta(seconds=RING_AGAIN_SECONDS)).exists():
         ring()
     prune(now=now)
+    budgets.expire_holds(now=now)
+    _seal(now=now)
     try:
         close_lost_jobs(closer=node, where=Q(lease_until__lte=now), now=now)
         health.forget_silent_workers(now=now)
     except valkey.ERRORS as error:
         logger.warning("Valkey is away; lost jobs wait for it, as their bills are there: %s", error)
+
+
+def _seal(*, now: datetime) -> None:
+    """Chain what was recorded since the last round. Losing that race to other nodes is as good as winning it."""
+    try:
+        audit.seal(now=now)
+    except Raced as raced:
+        logger.info("the record is sealed by others: %s", raced)
 
 
 def expire(*, now: datetime) -> int:

@@ -1,5 +1,8 @@
 """Connections to Valkey, and the names of everything this app keeps there."""
 
+import asyncio
+import socket
+import sys
 from functools import lru_cache
 from typing import Any, cast
 
@@ -11,6 +14,14 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+_TIMEOUT_SECONDS = 5.0
+# A peer that vanished is noticed within half a minute, also on a subscription that has nothing to say.
+_KEEPALIVE = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+    | ({socket.TCP_KEEPIDLE: 10} if sys.platform == "linux" else {}),
+}
 
 ERRORS = (redis.RedisError, OSError)
 """What a command raises when Valkey is away, restarting, loading or full."""
@@ -52,23 +63,33 @@ def _client(url: str) -> redis.Redis:
 
 
 def async_client() -> AsyncClient:
-    """A new client for the running event loop; whoever asked closes it. It never retries by itself."""
+    """A new client for the running event loop; whoever asked closes it, and says with `patience` how long it waits."""
     url = settings.VALKEY_URL
-    return AsyncClient.from_url(url, **_options(url), retry=AsyncRetry(NoBackoff(), retries=0))
+    return AsyncClient.from_url(url, **_async_options(url))
 
 
 def subscription_connection() -> AbstractConnection:
-    """A bare connection that may stay silent for ever, for pub/sub."""
+    """A bare connection for pub/sub, which may stay silent for ever."""
     url = settings.VALKEY_URL
-    options = {**_options(url), "socket_timeout": None, "retry": AsyncRetry(NoBackoff(), retries=0)}
-    return cast(AbstractConnection, ConnectionPool.from_url(url, **options).make_connection())
+    return cast(AbstractConnection, ConnectionPool.from_url(url, **_async_options(url)).make_connection())
+
+
+def patience() -> asyncio.Timeout:
+    """How long an answer may take: `async with patience(): …` raises TimeoutError, which is one of ERRORS."""
+    return asyncio.timeout(_TIMEOUT_SECONDS)
 
 
 def _options(url: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "decode_responses": True,
         "protocol": 2,  # there, pub/sub messages are ordinary replies
-        "socket_timeout": 5.0,
-        "socket_connect_timeout": 5.0,
+        "socket_timeout": _TIMEOUT_SECONDS,
+        "socket_connect_timeout": _TIMEOUT_SECONDS,
     }
-    return options if url.startswith("unix") else options | {"socket_keepalive": True}
+    return options if url.startswith("unix") else options | _KEEPALIVE
+
+
+def _async_options(url: str) -> dict[str, Any]:
+    # redis-py's own time-out is asyncio.wait_for, which costs more than the command and in Python 3.11 can lose a
+    # cancellation. Whoever writes knows how far he came, so nothing is retried behind his back.
+    return _options(url) | {"socket_timeout": None, "retry": AsyncRetry(NoBackoff(), retries=0)}

@@ -131,12 +131,13 @@ class Writer:
     async def _send(self) -> bool:
         """Bring Valkey up to date. False when it could not be done."""
         try:
-            if self._doubtful:
-                await self._recall()
-            pipe = self._client.pipeline(transaction=False)
-            reached = {each: self._add(pipe, each) for each in self._open.values()}
-            if len(pipe):
-                _check(await pipe.execute(raise_on_error=False))
+            async with valkey.patience():
+                if self._doubtful:
+                    await self._recall()
+                pipe = self._client.pipeline(transaction=False)
+                reached = {each: self._add(pipe, each) for each in self._open.values()}
+                if len(pipe):
+                    _check(await pipe.execute(raise_on_error=False))
         except valkey.ERRORS:
             self._doubtful = True
             self._give_up()

@@ -1,22 +1,74 @@
-"""A small cast: Atlas and Borealis are projects, each with a key."""
+"""The cast: Atlas and Borealis are projects with a key each. A worker in this process runs the fake engine."""
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import TypeVar
 
+import environ
 import pytest
+from django.core.management import call_command
+from django.db import connections
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from apps.claude.spec import Turn
 from apps.jobs import services
+from apps.jobs.events import Event
 from apps.jobs.execution import Worker
+from apps.jobs.following import follow
 from apps.jobs.models import Job, Lane
 from apps.jobs.requests import ChatRequest
 from apps.keys.models import ApiKey, Project
+from apps.permissions.models import Profile
 from tests.jobs.fake_engine import FakeEngine
+from tests.support.postgres import PostgresServer
+from tests.support.valkey import ValkeyServer
 
+T = TypeVar("T")
 Ask = Callable[..., Job]
+
+both_databases = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+"""Run a test twice, once on each database."""
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
+    """An empty database that threads can share; SQLite unless the test is marked with `both_databases`."""
+    kind: str = getattr(request, "param", "sqlite")
+    if kind == "sqlite":
+        yield kind
+        return
+    with _default_database(request.getfixturevalue("postgres_url")):
+        call_command("flush", interactive=False, verbosity=0)
+        yield kind
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: PostgresServer, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> str:
+    """A PostgreSQL database with our tables."""
+    url = postgres.new_database()
+    with django_db_blocker.unblock(), _default_database(url):
+        call_command("migrate", verbosity=0)
+    return url
+
+
+@contextlib.contextmanager
+def _default_database(url: str) -> Iterator[None]:
+    """Everything here that opens a connection gets one to this database, in whatever thread."""
+    before, settings = connections["default"], connections.settings["default"]
+    connections.close_all()
+    connections.settings["default"] = settings | {"OPTIONS": {}} | environ.Env.db_url_config(url)
+    connections["default"] = connections.create_connection("default")
+    try:
+        yield
+    finally:
+        connections.close_all()
+        connections.settings["default"] = settings
+        connections["default"] = before
 
 
 @pytest.fixture
@@ -26,26 +78,13 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def make_key(now: datetime) -> Callable[[str], ApiKey]:
-    """`make_key("atlas")` is a key of that project."""
-
-    def make(slug: str) -> ApiKey:
-        project = Project.objects.create(slug=slug, created_at=now)
-        return ApiKey.objects.create(
-            project=project, name=slug, public_id=slug[:12], digest="d", last4="0000", created_at=now
-        )
-
-    return make
+def atlas(database: str, now: datetime) -> ApiKey:
+    return make_key("atlas", now=now)
 
 
 @pytest.fixture
-def atlas(transactional_db: None, make_key: Callable[[str], ApiKey]) -> ApiKey:
-    return make_key("atlas")
-
-
-@pytest.fixture
-def borealis(transactional_db: None, make_key: Callable[[str], ApiKey]) -> ApiKey:
-    return make_key("borealis")
+def borealis(database: str, now: datetime) -> ApiKey:
+    return make_key("borealis", now=now)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +93,7 @@ def _credential(settings: Settings) -> None:
 
 
 @pytest.fixture
-def ask(valkey: object) -> Ask:
+def ask(valkey: ValkeyServer) -> Ask:
     """`ask(key, tokens=5, pause=0.01)` submits a chat that the fake engine answers like that."""
 
     def submit(key: ApiKey, lane: Lane = Lane.INTERACTIVE, **script: object) -> Job:
@@ -72,7 +111,7 @@ def engine() -> Iterator[FakeEngine]:
 
 
 @pytest.fixture
-def worker(valkey: object, transactional_db: None, engine: FakeEngine) -> Iterator[Worker]:
+def worker(valkey: ValkeyServer, database: str, engine: FakeEngine) -> Iterator[Worker]:
     """A worker without django-q2 around it: it looks by itself every second, or is rung with `worker.ring()`."""
     worker = Worker("a-worker", engine, beat=lambda: None)  # type: ignore[arg-type]  # a double
     worker.start()
@@ -80,7 +119,56 @@ def worker(valkey: object, transactional_db: None, engine: FakeEngine) -> Iterat
     worker.drain(0)
 
 
+def make_key(slug: str, *, now: datetime) -> ApiKey:
+    """A key of a new project."""
+    project = Project.objects.create(slug=slug, created_at=now)
+    return ApiKey.objects.create(
+        project=project,
+        name=slug,
+        public_id=slug[:12],
+        digest="d",
+        last4="0000",
+        profile=_any_model(now),
+        created_at=now,
+    )
+
+
+def _any_model(now: datetime) -> Profile:
+    """A profile of our own: the shipped ones are gone once a test has emptied the tables."""
+    limits = {"max_cost_microusd": 1_000_000, "max_seconds": 600, "max_turns": 50, "max_concurrency": 1_000}
+    facts = {**limits, "name": "Any model", "allow": ["model:*"], "created_at": now, "updated_at": now}
+    return Profile.objects.get_or_create(slug="any-model", defaults=facts)[0]
+
+
 def chat(**script: object) -> ChatRequest:
     """A chat whose prompt is a script for the fake engine."""
     turn = Turn("user", ({"type": "text", "text": json.dumps(script)},))
     return ChatRequest(model="claude-haiku-5-5", requested_model="haiku", turns=(turn,))
+
+
+def at_once(actions: Sequence[Callable[[], T]]) -> list[T]:
+    """The results of all actions, each begun in a thread of its own."""
+
+    def call(action: Callable[[], T]) -> T:
+        try:
+            return action()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(actions)) as threads:
+        return list(threads.map(call, actions))
+
+
+def followed(job: Job, *, after: int = 0, seconds: float = 20.0) -> list[Event]:
+    """All events of a job, waiting for its end."""
+
+    async def collect() -> list[Event]:
+        async with asyncio.timeout(seconds):
+            return [event async for event in follow(job.id, after=after)]
+
+    return asyncio.run(collect())
+
+
+def text_of(events: list[Event]) -> str:
+    """What the tokens among the events say."""
+    return "".join(str(event.data["text"]) for event in events if event.type == "token")
