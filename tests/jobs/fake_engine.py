@@ -6,6 +6,7 @@ The whole path with the real CLI is tested elsewhere; here the engine must do od
 import asyncio
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -38,7 +39,7 @@ class FakeEngine:
         return self.slots - len(self._runs)
 
     def status(self) -> dict[str, object]:
-        return {"slots": self.slots, "running": len(self._runs)}
+        return {"slots": self.slots, "running": len(self._runs), "pid": os.getpid()}
 
     def cancel(self, job_id: str) -> bool:
         if run := self._runs.get(job_id):
@@ -99,6 +100,11 @@ def metered(spec: RunSpec, tokens: int, *, estimated: bool) -> Call:
 def build(_runtime_name: str, _workers: int) -> FakeEngine:
     """What the setting JOBS_ENGINE of a test names."""
     return FakeEngine()
+
+
+def build_none(_runtime_name: str, _workers: int) -> FakeEngine:
+    """An engine that cannot be set up."""
+    raise FileNotFoundError("there is no CLI on this machine")
 
 
 async def _waited(stopped: asyncio.Event, seconds: float) -> bool:
