@@ -63,6 +63,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["actor", "at"], name="audit_by_actor"),
             models.Index(fields=["action", "at"], name="audit_by_action"),
             models.Index(fields=["target_id", "at"], name="audit_by_target"),
+            models.Index(fields=["outcome", "at"], name="audit_by_outcome"),
             models.Index(fields=["request_id"], name="audit_by_request"),
             # Stays as small as what the sealer has still to do.
             models.Index(fields=["id"], condition=Q(position__isnull=True), name="audit_unsealed"),
@@ -100,6 +101,10 @@ class AuditHead(models.Model):
         verbose_name = "chain head"
 
 
+class AuditCheckpointQuerySet(AppendOnlyQuerySet["AuditCheckpoint"]):
+    """Retention cuts are not taken back."""
+
+
 class AuditCheckpoint(models.Model):
     """A retention cut: everything up to `position` was deleted on purpose, and the chain goes on from `seal`."""
 
@@ -110,7 +115,7 @@ class AuditCheckpoint(models.Model):
     key_id = models.CharField(max_length=8)
     mac = models.BinaryField(max_length=32)
 
-    objects = AppendOnlyQuerySet["AuditCheckpoint"].as_manager()
+    objects = AuditCheckpointQuerySet.as_manager()
 
     class Meta:
         verbose_name = "retention cut"

@@ -6,6 +6,7 @@ whatever somebody put into a column.
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
@@ -78,6 +79,12 @@ def after(position: int, limit: int) -> list[Row]:
 def unsealed(after_id: str, limit: int) -> list[Row]:
     """The next rows without a position, in the order of their ids (hex digits)."""
     return _read("AND position IS NULL AND id > %s ORDER BY id LIMIT %s", (after_id, limit))
+
+
+def one(event_id: UUID) -> Row | None:
+    """A row by its id."""
+    found = _read("AND id = %s", (event_id.hex,))
+    return found[0] if found else None
 
 
 def waiting(limit: int) -> list[tuple[object, bytes, str]]:

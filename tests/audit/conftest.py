@@ -1,9 +1,10 @@
 """The record on both databases, and a superuser of the database who means ill."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import environ
 import pytest
@@ -14,8 +15,21 @@ from pytest_django import DjangoDbBlocker, Settings
 from tests.audit.cast import NOON, Record, record
 from tests.support.postgres import PostgresServer
 
-both_databases = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
-"""Run a test twice, once on each database."""
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+def on(*databases: str) -> Callable[[Test], Test]:
+    """Run a test on each of these databases, with transactions of its own that threads can see."""
+
+    def mark(test: Test) -> Test:
+        each = pytest.mark.parametrize("database", databases, indirect=True)
+        marked: Test = pytest.mark.django_db(transaction=True)(each(test))
+        return marked
+
+    return mark
+
+
+both_databases = on("sqlite", "postgresql")
 
 
 @pytest.fixture(autouse=True)
@@ -25,15 +39,14 @@ def _own_anchors(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def database(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
-    """An empty database that threads can share; SQLite unless the test is marked with `both_databases`."""
-    kind: str = getattr(request, "param", "sqlite")
-    if kind == "sqlite":
-        yield kind
+def database(request: pytest.FixtureRequest, db: None) -> Iterator[str]:
+    """An empty database: SQLite in a transaction that is undone, unless the test is marked with `on`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield "sqlite"
         return
     with _default_database(request.getfixturevalue("audit_postgres_url")):
         call_command("flush", interactive=False, verbosity=0)
-        yield kind
+        yield "postgresql"
 
 
 @pytest.fixture(scope="session")

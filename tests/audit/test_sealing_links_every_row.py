@@ -13,7 +13,7 @@ from apps.audit import services
 from apps.audit.models import AuditEvent, AuditHead
 from apps.audit.sealing import BATCH
 from tests.audit.cast import NOON, Record, assert_whole, record, sealed
-from tests.audit.conftest import both_databases
+from tests.audit.conftest import both_databases, on
 
 WAIT_SECONDS = 20
 
@@ -62,7 +62,7 @@ def test_an_older_row_that_appears_late_is_linked_after_the_younger(recorded: Re
     assert_whole()
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@on("postgresql")
 def test_a_row_whose_transaction_is_open_is_linked_once_it_commits(recorded: Record) -> None:
     written, commit = threading.Event(), threading.Event()
 
@@ -85,7 +85,7 @@ def test_a_row_whose_transaction_is_open_is_linked_once_it_commits(recorded: Rec
     assert_whole()
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@on("postgresql")
 def test_no_deed_waits_for_a_sealer_or_for_another_deed(recorded: Record) -> None:
     sealed(1)
     with transaction.atomic():

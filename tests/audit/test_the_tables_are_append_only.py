@@ -10,7 +10,7 @@ from apps.audit import appendonly
 from apps.audit.appendonly import AppendOnly
 from apps.audit.models import AuditCheckpoint, AuditEvent
 from tests.audit.cast import NOON, Record, sealed, sql
-from tests.audit.conftest import both_databases
+from tests.audit.conftest import both_databases, on
 
 
 def refused(statement: str, *values: object) -> None:
@@ -86,7 +86,7 @@ def test_a_row_cannot_be_inserted_as_already_sealed(recorded: Record) -> None:
         event.save(force_insert=True)
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@on("postgresql")
 def test_the_tables_cannot_be_truncated(recorded: Record) -> None:
     recorded()
     refused("TRUNCATE audit_auditevent")

@@ -88,6 +88,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["actor", "at"], name="audit_by_actor"),
                     models.Index(fields=["action", "at"], name="audit_by_action"),
                     models.Index(fields=["target_id", "at"], name="audit_by_target"),
+                    models.Index(fields=["outcome", "at"], name="audit_by_outcome"),
                     models.Index(fields=["request_id"], name="audit_by_request"),
                     models.Index(condition=models.Q(("position__isnull", True)), fields=["id"], name="audit_unsealed"),
                 ],
