@@ -9,7 +9,9 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 
+import redis
 from redis import ResponseError
+from redis.asyncio.client import Pipeline as AsyncPipeline
 
 from apps.claude.spec import Call
 from apps.jobs import valkey
@@ -26,9 +28,9 @@ _SEAL = "18446744073709551614-0"
 Entry = tuple[str, dict[str, str]]
 
 
-def append_command(job_id: str, event: Event) -> tuple[str, ...]:
-    """The command that appends the event. Valkey refuses it when the log already reaches that far."""
-    return ("XADD", valkey.stream(job_id), f"{event.sequence_number}-0", "t", event.type, "d", dumps(event.data))
+def append(client: "redis.Redis | AsyncPipeline", job_id: str, event: Event) -> None:
+    """Append the event; on a pipeline, when that is executed. Valkey refuses it if the log reaches that far already."""
+    client.xadd(valkey.stream(job_id), {"t": event.type, "d": dumps(event.data)}, id=f"{event.sequence_number}-0")
 
 
 def decode(entries: Iterable[Entry]) -> list[Event]:
@@ -52,7 +54,7 @@ def seize(job_id: str) -> tuple[list[Event], list[Call]]:
     """
     client = valkey.client()
     try:
-        client.execute_command("XADD", valkey.stream(job_id), _SEAL, "sealed", "1")
+        client.xadd(valkey.stream(job_id), {"sealed": "1"}, id=_SEAL)
     except ResponseError as error:
         if not is_repetition(error):
             raise
@@ -74,7 +76,7 @@ def announce(job_id: str, events: Sequence[Event]) -> None:
         pipe = valkey.client().pipeline(transaction=True)
         pipe.delete(key, valkey.calls(job_id))
         for event in events:
-            pipe.execute_command(*append_command(job_id, event))
+            append(pipe, job_id, event)
         pipe.expire(key, KEEP_SECONDS)
         pipe.publish(valkey.bell(job_id), "")
         pipe.execute()

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import cast
 
 from django.db import Error
 from django.utils import timezone
+from redis.asyncio import Redis as AsyncClient
 
 from apps.jobs import eventlog, events, ids, valkey
 from apps.jobs.closing import transcripts
@@ -24,7 +26,7 @@ _RETRY_SECONDS = 0.2
 _READ_AT_MOST = 1000
 
 
-async def follow(job_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+async def follow(job_id: str, *, after: int = 0) -> AsyncGenerator[Event, None]:
     """The job's events with a sequence number above `after`, as they come; ends after the terminal one.
 
     The caller has checked that the job exists and may be seen. Nothing is buffered for a slow reader.
@@ -35,7 +37,7 @@ async def follow(job_id: str, *, after: int = 0) -> AsyncIterator[Event]:
                 yield event
 
 
-async def follow_batches(job_id: str, *, after: int = 0) -> AsyncIterator[Sequence[Event]]:
+async def follow_batches(job_id: str, *, after: int = 0) -> AsyncGenerator[Sequence[Event], None]:
     """Like `follow`, in lists of all that is there, for those who write many events at once."""
     hub = _hub()
     tail = hub.attach(job_id)
@@ -154,14 +156,13 @@ class _Hub:
         finally:
             await client.aclose()
 
-    async def _read(self, client: "valkey.AsyncClient", tails: Sequence[_Tail]) -> None:
+    async def _read(self, client: AsyncClient, tails: Sequence[_Tail]) -> None:
         by_key = {valkey.stream(tail.job_id): tail for tail in tails if not tail.ended}
         if not by_key:
             return
-        positions = {key: f"{tail.last}-0" for key, tail in by_key.items()}
         async with valkey.patience():
-            read = await client.xread(positions, count=_READ_AT_MOST)
-        for key, entries in read:
+            read = await client.xread({key: f"{tail.last}-0" for key, tail in by_key.items()}, count=_READ_AT_MOST)
+        for key, entries in cast("list[tuple[str, list[eventlog.Entry]]]", read):
             by_key[key].extend(eventlog.decode(entries))
             if len(entries) == _READ_AT_MOST:
                 self._heard(valkey.bell(by_key[key].job_id), None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Q
@@ -87,11 +87,11 @@ class Job(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
     model = models.CharField(max_length=64)
     requested_model = models.CharField(max_length=64)
-    request = JsonTextField()
+    request: "JsonTextField[object, dict[str, Any]]" = JsonTextField()
 
-    result = JsonTextField(null=True)
+    result: "JsonTextField[str | None, str | None]" = JsonTextField(null=True)
     stop_reason = models.CharField(max_length=32, blank=True)
-    stop_sequence = JsonTextField(null=True)
+    stop_sequence: "JsonTextField[str | None, str | None]" = JsonTextField(null=True)
     error_code = models.CharField(max_length=32, blank=True)
     error_message = models.TextField(blank=True)
     upstream_status = models.PositiveSmallIntegerField(null=True)
@@ -165,7 +165,7 @@ class JobEvent(models.Model):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events", db_index=False)
     sequence_number = models.PositiveIntegerField()
     type = models.CharField(max_length=16)
-    data = JsonTextField()
+    data: "JsonTextField[object, dict[str, object]]" = JsonTextField()
 
     objects = JobEventQuerySet.as_manager()
 

@@ -41,7 +41,7 @@ class Subscriber:
             connection = valkey.subscription_connection()
             asking: asyncio.Task[None] | None = None
             try:
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]
                 asking = asyncio.create_task(self._ask(connection))
                 await self._listen(connection)
             except valkey.ERRORS:

@@ -53,7 +53,7 @@ def claim(*, worker: str, now: datetime, last_lane: Lane = Lane.BATCH) -> Job | 
         taken["started_at"] = max(now, created_at(job_id))  # it may have come while we looked
         if Job.objects.queued().filter(pk=job_id).update(**taken):
             [job] = Job.objects.raw(_JOB, [job_id])
-            job.project = Project(id=job.project_id, slug=job.project_slug)
+            job.project = Project(id=job.project_id, slug=vars(job)["project_slug"])
             return job
     return None
 

@@ -51,7 +51,7 @@ class ChatRequest:
 
 def run_spec(job: Job) -> RunSpec:
     """The job as the engine wants it: fully decided."""
-    request = ChatRequest.from_json(job.request)  # type: ignore[arg-type]  # only submit writes it
+    request = ChatRequest.from_json(job.request)
     return RunSpec(
         job_id=job.id,
         project=str(job.project_id),

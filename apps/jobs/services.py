@@ -19,6 +19,8 @@ from apps.jobs.queue import ring
 from apps.jobs.requests import ChatRequest
 from apps.keys.models import ApiKey
 
+__all__ = ["BudgetExceeded", "CredentialMissing", "Denied", "abandon", "cancel", "revoke_running", "submit"]
+
 CANCELLED = Outcome("cancelled", error_code="cancelled", error_message="The job was cancelled before it began.")
 EXPIRED = Outcome("failed", error_code="expired", error_message="No worker was free in time; send the request again.")
 

@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import redis
 from django.conf import settings
-from redis.asyncio import ConnectionPool
-from redis.asyncio import Redis as AsyncClient
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
@@ -62,16 +61,17 @@ def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, **_options(url), retry=Retry(NoBackoff(), retries=1))
 
 
-def async_client() -> AsyncClient:
+def async_client() -> Redis:
     """A new client for the running event loop; whoever asked closes it, and says with `patience` how long it waits."""
     url = settings.VALKEY_URL
-    return AsyncClient.from_url(url, **_async_options(url))
+    return Redis.from_url(url, **_async_options(url))
 
 
 def subscription_connection() -> AbstractConnection:
     """A bare connection for pub/sub, which may stay silent for ever."""
     url = settings.VALKEY_URL
-    return cast(AbstractConnection, ConnectionPool.from_url(url, **_async_options(url)).make_connection())
+    pool: Any = ConnectionPool.from_url(url, **_async_options(url))
+    return cast(AbstractConnection, pool.make_connection())
 
 
 def patience() -> asyncio.Timeout:

@@ -160,13 +160,13 @@ class Writer:
             transcript.unsent_calls.update(transcript.calls)
         self._doubtful = False
 
-    def _add(self, pipe: "Pipeline[str]", transcript: Transcript) -> int:
+    def _add(self, pipe: Pipeline, transcript: Transcript) -> int:
         """Queue the commands for what is new, and how far the log reaches once they are done."""
         job_id, events = transcript.job_id, transcript.complete()
         closed = transcript.closed_at is not None
         new = events[transcript.sent :]
         for event in new:
-            pipe.execute_command(*eventlog.append_command(job_id, event))
+            eventlog.append(pipe, job_id, event)
         if transcript.unsent_calls and not closed:
             for call_id in transcript.unsent_calls:
                 pipe.hset(valkey.calls(job_id), call_id, dumps(transcript.calls[call_id].to_json()))

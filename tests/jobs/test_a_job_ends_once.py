@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db.models import Q
 
@@ -53,9 +54,12 @@ def test_a_job_is_either_cancelled_while_queued_or_claimed(atlas: ApiKey, ask: A
         job = ask(atlas)
         stored = Job.objects.select_related("project").get(pk=job.pk)
 
-        cancelled, claimed = at_once(
-            [lambda job=stored: services.cancel(job=job, now=now), lambda: queue.claim(worker="w", now=now)]  # type: ignore[misc]
-        )
+        actions: list[Callable[[], object]] = [
+            partial(services.cancel, job=stored, now=now),
+            partial(queue.claim, worker="w", now=now),
+        ]
+
+        cancelled, claimed = at_once(actions)
 
         job.refresh_from_db()
         assert cancelled
@@ -121,5 +125,5 @@ def _leave_traces(job: Job, tokens: int) -> None:
     """What a worker's writer had sent before the worker died."""
     call = metered(run_spec(job), tokens, estimated=True)
     for event in SAID:
-        valkey.client().execute_command(*eventlog.append_command(job.pk, event))
+        eventlog.append(valkey.client(), job.pk, event)
     valkey.client().hset(valkey.calls(job.pk), call.id, dumps(call.to_json()))

@@ -53,7 +53,7 @@ def _watch(job: Job, disaster: Callable[[], None], *, times: int) -> list[list[E
             happening = asyncio.ensure_future(happen())
             seen = await asyncio.gather(follower(), follower(), follower())
             await happening
-            return seen
+            return list(seen)
 
     return asyncio.run(everything())
 

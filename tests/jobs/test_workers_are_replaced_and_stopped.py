@@ -66,7 +66,7 @@ def _worker_process() -> psutil.Process:
 def _until_said(job: Job, tokens: int) -> None:
     """Wait until the job runs and so much of its bill can be known."""
     eventually(lambda: valkey.client().xlen(valkey.stream(job.pk)) > 1, seconds=START_SECONDS)
-    eventually(lambda: f'"output_tokens":{tokens}' in "".join(valkey.client().hvals(valkey.calls(job.pk))))
+    eventually(lambda: f'"output_tokens":{tokens}' in str(valkey.client().hvals(valkey.calls(job.pk))))
 
 
 def test_a_killed_workers_jobs_are_closed_and_the_next_one_is_served(

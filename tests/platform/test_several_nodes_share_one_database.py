@@ -6,10 +6,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import ServiceFactory
 from tests.platform.conftest import environment
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ROOT
+from tests.support.service import ServiceFactory
 from tests.support.valkey import ValkeyServer
 
 
