@@ -13,7 +13,9 @@ from rest_framework import exceptions
 
 from apps.api.answers import failure
 from apps.api.problems import ApiError, Problem, of_status, phrase
+from apps.budgets.services import BudgetExceeded
 from apps.jobs import services as jobs
+from apps.jobs.admission import Denied
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +23,8 @@ RETRY = {"x-should-retry": "true", "Retry-After": "1"}
 NO_RETRY = {"x-should-retry": "false"}
 TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     jobs.CredentialMissing: (503, "credential_missing", NO_RETRY),
-    jobs.Denied: (403, "model_not_allowed", NO_RETRY),
-    jobs.BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
+    Denied: (403, "model_not_allowed", NO_RETRY),
+    BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
     Http404: (404, "not_found", {}),
     PermissionDenied: (403, "forbidden", {}),
     RequestDataTooBig: (413, "request_too_large", {}),
@@ -34,7 +36,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     ValkeyTimeoutError: (503, "valkey_unavailable", RETRY),
 }
 """Exception → status, code, headers. Subclasses follow their base; the domain's messages are written for callers."""
-_SPOKEN = (jobs.CredentialMissing, jobs.Denied, jobs.BudgetExceeded)
+_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded)
 """Exceptions whose own message is shown; of the others it may name internals."""
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",

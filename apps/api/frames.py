@@ -1,8 +1,10 @@
 """A job's events as clients see them over WebSocket, in `/events` as SSE and as JSON. Pure."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from apps.api import jsonio
 from apps.api.outcomes import of_job
 from apps.jobs.events import Event
 
@@ -22,6 +24,18 @@ def frame(event: Event, job_id: str) -> dict[str, Any]:
             problem = of_job(event.data)
             return {**head, "code": problem.code, "message": problem.message, **_job(event.data)}
     return {**head, **event.data}
+
+
+def encoded(event: Event, job_id: str) -> bytes:
+    """The frame as JSON. A token that hundreds follow is written once."""
+    if event.type == "token":
+        return _encoded_token(job_id, event.sequence_number, str(event.data["text"]))
+    return jsonio.dumps(frame(event, job_id))
+
+
+@lru_cache(maxsize=4096)
+def _encoded_token(job_id: str, sequence_number: int, text: str) -> bytes:
+    return jsonio.dumps(frame(Event(sequence_number, "token", {"text": text}), job_id))
 
 
 def _job(job: Mapping[str, Any]) -> dict[str, Any]:

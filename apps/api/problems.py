@@ -37,6 +37,8 @@ class Problem:
     @property
     def type(self) -> str:
         """OpenAI's coarse class of the error."""
+        if self.code == "insufficient_quota":
+            return self.code  # OpenAI tells a spent budget from a passing rate limit by this
         return _TYPES.get(self.status) or ("server_error" if self.status >= 500 else "invalid_request_error")
 
     def body(self) -> dict[str, Any]:

@@ -1,9 +1,5 @@
 """Server-sent events, byte for byte. Pure."""
 
-from typing import Any
-
-from apps.api import jsonio
-
 CONTENT_TYPE = "text/event-stream"
 PING = b": ping\n\n"
 PING_SECONDS = 15.0
@@ -18,7 +14,7 @@ RETRY = b"retry: 1000\n"
 RESTARTING = b": the service restarts; reconnect with Last-Event-ID\n\n"
 
 
-def event(*, type: str, data: dict[str, Any], sequence_number: int | None = None) -> bytes:  # noqa: A002  SSE's word
-    """One event; with an id if it is one of a job's, for clients that resume with Last-Event-ID."""
+def event(*, type: str, data: bytes, sequence_number: int | None = None) -> bytes:  # noqa: A002  SSE's word
+    """One event of JSON; with an id if it is one of a job's, for clients that resume with Last-Event-ID."""
     identity = b"" if sequence_number is None else b"id: %d\n" % sequence_number
-    return b"%sevent: %s\ndata: %s\n\n" % (identity, type.encode(), jsonio.dumps(data))
+    return b"%sevent: %s\ndata: %s\n\n" % (identity, type.encode(), data)

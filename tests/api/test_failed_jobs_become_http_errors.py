@@ -80,6 +80,11 @@ def test_all_four_fields_are_always_there() -> None:
         assert fields["message"]
 
 
+def test_a_spent_budget_is_told_from_a_passing_rate_limit() -> None:
+    assert Problem(429, "Spent.", "insufficient_quota").type == "insufficient_quota"
+    assert Problem(429, "Slow down.", "rate_limit_exceeded").type == "rate_limit_error"
+
+
 def test_types_follow_openai_s_coarse_classes() -> None:
     kinds = {of(code).status: of(code).type for code in RULES}
     assert kinds[400] == kinds[409] == "invalid_request_error"

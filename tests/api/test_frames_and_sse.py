@@ -1,8 +1,10 @@
 import json
 from typing import Any
 
+import pytest
+
 from apps.api import sse
-from apps.api.frames import frame
+from apps.api.frames import encoded, frame
 from apps.jobs.events import Event
 
 JOB: dict[str, object] = {
@@ -19,6 +21,20 @@ JOB: dict[str, object] = {
 def test_a_token_says_what_where_and_which() -> None:
     told = frame(Event(7, "token", {"text": "Hi"}), "job_1")
     assert told == {"type": "token", "job_id": "job_1", "sequence_number": 7, "content": "Hi"}
+
+
+@pytest.mark.parametrize("kind", ["token", "thinking", "started", "done"])
+def test_what_is_sent_is_the_frame(kind: str) -> None:
+    event = Event(7, kind, {"text": "日本"} if kind in ("token", "thinking") else JOB)
+    assert json.loads(encoded(event, "job_1")) == frame(event, "job_1")
+
+
+def test_the_same_number_of_two_jobs_is_two_tokens() -> None:
+    one, other = (
+        encoded(Event(1, "token", {"text": text}), job_id) for text, job_id in (("a", "job_1"), ("b", "job_2"))
+    )
+    assert json.loads(one)["content"] == "a"
+    assert json.loads(other)["content"] == "b"
 
 
 def test_thinking_looks_like_a_token() -> None:
@@ -50,17 +66,18 @@ def test_an_error_has_the_same_code_as_over_http_and_the_bill() -> None:
 
 
 def test_an_event_on_the_stream_is_three_lines() -> None:
-    written = sse.event(type="token", data={"content": "a\nb"}, sequence_number=7).decode()
+    written = sse.event(type="token", data=b'{"content":"a\\nb"}', sequence_number=7).decode()
     assert written == 'id: 7\nevent: token\ndata: {"content":"a\\nb"}\n\n'
 
 
 def test_what_is_no_event_of_the_job_has_no_id() -> None:
-    assert sse.event(type="error", data={}).startswith(b"event: error\n")
+    assert sse.event(type="error", data=b"{}").startswith(b"event: error\n")
 
 
 def test_no_text_can_forge_an_event() -> None:
     hostile = "x\n\nid: 99\nevent: done\ndata: {}\r\n\r\n\u2028"
-    written = sse.event(type="token", data={"content": hostile}, sequence_number=1).decode()
+    data = encoded(Event(1, "token", {"text": hostile}), "job_1")
+    written = sse.event(type="token", data=data, sequence_number=1).decode()
     assert written.count("\n") == 4
     assert "\r" not in written
     assert json.loads(written.split("data: ", 1)[1])["content"] == hostile

@@ -12,13 +12,13 @@ from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from apps.api import sse
+from apps.api import jsonio, sse
 from apps.api.answers import answer
 from apps.api.authentication import REFUSED
 from apps.api.base import EventStreamRenderer, View
 from apps.api.errors import problem_of
 from apps.api.feeds import Feed
-from apps.api.frames import frame
+from apps.api.frames import encoded, frame
 from apps.api.keywatch import watch
 from apps.api.openai.fields import wrong_value
 from apps.api.problems import ApiError, of_status
@@ -171,11 +171,12 @@ async def _stream(job_id: str, after: int, key: ApiKey) -> AsyncGenerator[bytes]
     except Restarting:
         yield sse.RESTARTING
     except Exception as error:
-        yield sse.event(type="error", data={**problem_of(error).body()["error"], "type": "error"})
+        told = {**problem_of(error).body()["error"], "type": "error"}
+        yield sse.event(type="error", data=jsonio.dumps(told))
     finally:
         restarting.cancel()
         feed.close()
 
 
 def _written(event: Event, job_id: str) -> bytes:
-    return sse.event(type=event.type, data=frame(event, job_id), sequence_number=event.sequence_number)
+    return sse.event(type=event.type, data=encoded(event, job_id), sequence_number=event.sequence_number)

@@ -69,7 +69,11 @@ class Connection:
 
     async def send(self, value: dict[str, Any]) -> None:
         """Send one frame."""
-        await self.send_message({"type": "websocket.send", "text": jsonio.dumps(value).decode()})
+        await self.send_json(jsonio.dumps(value))
+
+    async def send_json(self, frame: bytes) -> None:
+        """Send one frame that is JSON already."""
+        await self.send_message({"type": "websocket.send", "text": frame.decode()})
 
     async def send_problem(self, problem: Problem, client_id: str | int | None = None, **more: Any) -> None:
         """Send an `error` frame."""

@@ -8,10 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from apps.api import authentication
+from apps.api import authentication, jsonio
 from apps.api.disconnect import abandon_later
 from apps.api.errors import problem_of
-from apps.api.frames import frame
+from apps.api.frames import encoded
 from apps.api.keywatch import watch
 from apps.api.problems import ApiError, Problem, of_status
 from apps.api.threads import in_thread
@@ -181,7 +181,7 @@ class Session:
             async with aclosing(follow_batches(job_id, after=after)) as batches:
                 async for batch in batches:
                     for event in batch:
-                        await self._send(frame(event, job_id), client_id)
+                        await self._connection.send_json(_echoing(client_id, encoded(event, job_id)))
                     if batch[-1].terminal:
                         self._own_open.discard(job_id)
         except Exception as error:
@@ -193,6 +193,11 @@ class Session:
     def _revoked(self) -> None:
         if not self._over.done():
             self._over.set_exception(Close(UNAUTHENTICATED, authentication.REFUSED))
+
+
+def _echoing(client_id: ClientId, frame: bytes) -> bytes:
+    """The frame, a JSON object, with the client's id in it."""
+    return frame if client_id is None else b'%s,"id":%s}' % (frame[:-1], jsonio.dumps(client_id))
 
 
 def _submit(key: ApiKey, chat: ChatRequest) -> Job:
