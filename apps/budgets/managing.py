@@ -38,7 +38,14 @@ class Terms:
 
 
 def create(
-    *, project: Project, api_key: ApiKey | None = None, cycle: Cycle, terms: Terms, actor: str, now: datetime
+    *,
+    project: Project,
+    api_key: ApiKey | None = None,
+    cycle: Cycle,
+    terms: Terms,
+    actor: str,
+    ip: str | None = None,
+    now: datetime,
 ) -> Budget:
     """A budget that binds every request from now on. Raises ValidationError."""
     if api_key is not None and api_key.project_id != project.pk:
@@ -57,11 +64,11 @@ def create(
     budget.full_clean()
     with transaction.atomic():
         budget.save(force_insert=True)
-        _record("budget.created", budget, data={"after": _facts(budget)}, actor=actor, now=now)
+        _record("budget.created", budget, data={"after": _facts(budget)}, actor=actor, ip=ip, now=now)
     return budget
 
 
-def edit(*, budget: Budget, terms: Terms, actor: str, reason: str = "", now: datetime) -> bool:
+def edit(*, budget: Budget, terms: Terms, actor: str, reason: str = "", ip: str | None = None, now: datetime) -> bool:
     """Put new terms in force at once; what is held stays held. False if nothing differs. Raises ValidationError."""
     with transaction.atomic():
         row = Budget.objects.select_for_update(of=("self",)).select_related("project", "api_key").get(pk=budget.pk)
@@ -74,20 +81,20 @@ def edit(*, budget: Budget, terms: Terms, actor: str, reason: str = "", now: dat
         row.updated_at = now
         row.save(force_update=True, update_fields=[*(field.name for field in fields(Terms)), "updated_at"])
         data = {**changed, "new_webhook_secret": row.webhook_secret != secret}
-        _record("budget.changed", row, data=data, actor=actor, reason=reason, now=now)
+        _record("budget.changed", row, data=data, actor=actor, reason=reason, ip=ip, now=now)
         _look_at_thresholds(row, now=now)
     budget.refresh_from_db()
     return True
 
 
-def deactivate(*, budget: Budget, actor: str, reason: str = "", now: datetime) -> bool:
+def deactivate(*, budget: Budget, actor: str, reason: str = "", ip: str | None = None, now: datetime) -> bool:
     """Stop binding requests. What is held settles as before. False if it did not bind."""
-    return _switch(budget, active=False, action="budget.deactivated", actor=actor, reason=reason, now=now)
+    return _switch(budget, active=False, action="budget.deactivated", actor=actor, reason=reason, ip=ip, now=now)
 
 
-def activate(*, budget: Budget, actor: str, reason: str = "", now: datetime) -> bool:
+def activate(*, budget: Budget, actor: str, reason: str = "", ip: str | None = None, now: datetime) -> bool:
     """Bind requests again. What was spent meanwhile is not counted. False if it did bind."""
-    return _switch(budget, active=True, action="budget.activated", actor=actor, reason=reason, now=now)
+    return _switch(budget, active=True, action="budget.activated", actor=actor, reason=reason, ip=ip, now=now)
 
 
 def increase_temporarily(
@@ -98,6 +105,7 @@ def increase_temporarily(
     until: datetime,
     actor: str,
     reason: str,
+    ip: str | None = None,
     now: datetime,
 ) -> None:
     """Raise the limits until a moment. It takes the place of an increase that is in force; 0 and 0 ends that one.
@@ -117,17 +125,19 @@ def increase_temporarily(
         row.extra_microusd, row.extra_tokens, row.extra_until, row.updated_at = extra_microusd, extra_tokens, ends, now
         row.clean_fields(exclude=["emails", "webhook_url"])
         row.save(force_update=True, update_fields=["extra_microusd", "extra_tokens", "extra_until", "updated_at"])
-        _record("budget.increased", row, data=diff(before, _increase(row)), actor=actor, reason=reason, now=now)
+        _record("budget.increased", row, data=diff(before, _increase(row)), actor=actor, reason=reason, ip=ip, now=now)
     budget.refresh_from_db()
 
 
-def _switch(budget: Budget, *, active: bool, action: str, actor: str, reason: str, now: datetime) -> bool:
+def _switch(
+    budget: Budget, *, active: bool, action: str, actor: str, reason: str, ip: str | None, now: datetime
+) -> bool:
     with transaction.atomic():
         rows = Budget.objects.filter(pk=budget.pk, active=not active)
         if not rows.update(active=active, updated_at=now):
             return False
         data = {"before": {"active": not active}, "after": {"active": active}}
-        _record(action, budget, data=data, actor=actor, reason=reason, now=now)
+        _record(action, budget, data=data, actor=actor, reason=reason, ip=ip, now=now)
     budget.active, budget.updated_at = active, now
     return True
 
@@ -163,7 +173,14 @@ def _increase(budget: Budget) -> dict[str, Any]:
 
 
 def _record(
-    action: str, budget: Budget, *, data: Mapping[str, Any], actor: str, reason: str = "", now: datetime
+    action: str,
+    budget: Budget,
+    *,
+    data: Mapping[str, Any],
+    actor: str,
+    reason: str = "",
+    ip: str | None,
+    now: datetime,
 ) -> None:
     audit.record(
         actor=actor,
@@ -173,7 +190,7 @@ def _record(
         project_id=budget.project.slug,
         outcome="success",
         reason=reason,
-        ip=None,
+        ip=ip,
         data=dict(data),
         now=now,
     )

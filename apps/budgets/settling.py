@@ -64,7 +64,7 @@ def expire_holds(*, now: datetime, limit: int = 500) -> int:
     return sum(_expire(job_id, now=now) for job_id in dict.fromkeys(jobs))
 
 
-def release_manually(*, hold: Hold, actor: str, reason: str, now: datetime) -> bool:
+def release_manually(*, hold: Hold, actor: str, reason: str, ip: str | None = None, now: datetime) -> bool:
     """Give back a hold by hand; audited. False if it has ended. Should its job spend after all, that is booked."""
     with transaction.atomic():
         held = [each for each in _still_held(hold.job_id, now=now) if each.pk == hold.pk]
@@ -78,7 +78,7 @@ def release_manually(*, hold: Hold, actor: str, reason: str, now: datetime) -> b
             project_id=hold.project.slug,
             outcome="success",
             reason=reason,
-            ip=None,
+            ip=ip,
             data={
                 "budget": held[0].window.rule.budget_id,
                 "amount_microusd": hold.amount_microusd,

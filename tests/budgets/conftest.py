@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
 
 from apps.budgets import services
 from apps.budgets.models import Budget, BudgetWindow, Hold
@@ -115,3 +117,24 @@ def counters(budget: Budget) -> tuple[int, int]:
 def states(job_id: str) -> list[str]:
     """How the holds of a job stand, in the order of their budgets."""
     return [each.state for each in Hold.objects.of_job(job_id)]
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    """A superuser's browser. No password, because hashing one is half of a test's time."""
+    return browser(User.objects.create_superuser("petra"))
+
+
+@pytest.fixture
+def onlooker(db: None) -> Client:
+    """The browser of a member of staff who may look at everything about money and do nothing."""
+    user = User.objects.create_user("olga", is_staff=True)
+    names = [f"view_{model}" for model in ("budget", "budgetwindow", "hold", "ledgerentry", "alert")]
+    user.user_permissions.add(*Permission.objects.filter(codename__in=names))
+    return browser(user)
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client

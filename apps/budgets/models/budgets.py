@@ -36,7 +36,7 @@ def validate_thresholds(value: object) -> None:
     percents: list[object] = value if isinstance(value, list) else ["not a list"]
     whole = all(type(item) is int and 1 <= item <= 100 for item in percents)
     if not whole or len(percents) > 5 or len(set(map(str, percents))) != len(percents):
-        raise ValidationError("Give up to five different whole per cents, such as [80, 95].", code="invalid")
+        raise ValidationError("Give up to five different whole per cents, such as [80, 95].", code="thresholds")
 
 
 def validate_time_zone(value: str) -> None:
@@ -44,7 +44,7 @@ def validate_time_zone(value: str) -> None:
     try:
         ZoneInfo(value)
     except (ValueError, OSError, LookupError):  # what ZoneInfo raises for unknown names, paths and directories
-        raise ValidationError(f"{value[:60]!r} is not a time zone such as Europe/Berlin.", code="invalid") from None
+        raise ValidationError(f"{value[:60]!r} is not a time zone such as Europe/Berlin.", code="time_zone") from None
 
 
 def validate_emails(value: str) -> None:

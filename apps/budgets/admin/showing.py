@@ -1,0 +1,88 @@
+"""How figures, bars and links look in the admin's lists."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from apps.budgets.fitting import BudgetState, Count, Measure
+from apps.permissions.words import dollars
+
+NONE = SafeString("–")
+
+
+def figure(amount: int, measure: Measure) -> str:
+    """`$0.0042`, `12,400 tokens`."""
+    return dollars(amount) if measure == "microusd" else f"{amount:,} tokens"
+
+
+def change(amount: int, measure: Measure) -> str:
+    """`+$1.00`, `−15 tokens`; a dash for nothing."""
+    if not amount:
+        return "–"
+    return ("−" if amount < 0 else "+") + figure(abs(amount), measure)
+
+
+def bar(count: Count, measure: Measure, *, thresholds: Iterable[int], elapsed_percent: float | None) -> SafeString:
+    """Spent, held and free as one bar, with marks at the thresholds and a tick for now. Empty without a limit.
+
+    Drawn as SVG, whose lengths are attributes: our pages allow no inline styles.
+    """
+    if count.limit is None:
+        return SafeString("")
+    whole = max(count.limit, count.spent + count.reserved, 1)
+    spent, taken = _percent(count.spent, whole), _percent(count.spent + count.reserved, whole)
+    marks = [_percent(count.limit * threshold, whole * 100) for threshold in thresholds]
+    words = f"{figure(count.spent, measure)} spent, {figure(count.reserved, measure)} held of "
+    return format_html(
+        '<svg class="budget-bar{}" role="img" aria-label="{}" width="160" height="12">'
+        '<rect class="free" width="100%" height="100%" rx="2"/><rect class="spent" width="{}%" height="100%"/>'
+        '<line class="held" x1="{}%" x2="{}%" y1="6" y2="6"/>{}{}</svg>',
+        " over" if count.spent >= count.limit else "",
+        words + figure(count.limit, measure),
+        spent,
+        spent,
+        taken,
+        format_html_join("", '<line class="mark" x1="{}%" x2="{}%" y1="0" y2="100%"/>', ((x, x) for x in marks)),
+        ""
+        if elapsed_percent is None
+        else format_html('<line class="now" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>', round(elapsed_percent, 1)),
+    )
+
+
+def elapsed(state: BudgetState, *, rolling: bool, now: datetime) -> float | None:
+    """How much of a calendar window has passed, in per cent; None where it has no end."""
+    if rolling or state.resets_at is None:
+        return None
+    return 100 * (now - state.starts_at) / (state.resets_at - state.starts_at)
+
+
+def figures(lines: Iterable[str]) -> SafeString:
+    """One under the other, to be read down."""
+    return format_html_join("", '<div class="figure">{}</div>', ((line,) for line in lines))
+
+
+def links(*targets: tuple[str, str, dict[str, object]]) -> SafeString:
+    """Links to other lists, narrowed by a query; lists that this install does not have are left out."""
+    found = []
+    for text, name, query in targets:
+        try:
+            found.append((f"{reverse(f'admin:{name}_changelist')}?{urlencode(query)}", text))
+        except NoReverseMatch:
+            continue
+    return format_html_join(" · ", '<a href="{}">{}</a>', found) or NONE
+
+
+def link(text: object, name: str, pk: object) -> SafeString:
+    """A link to a row's page; the text alone where there is no such page."""
+    try:
+        return format_html('<a href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text)
+    except NoReverseMatch:
+        return format_html("{}", text)
+
+
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / whole, 2)
