@@ -17,6 +17,7 @@ from apps.audit import exporting, listing, proof, services
 from apps.audit.models import AuditCheckpoint, AuditEvent, AuditEventQuerySet, AuditHead
 
 MOST_EXPORTED = 20_000
+_LONGEST_ID = 22
 _LISTS = {
     "job": "jobs_job",
     "key": "keys_apikey",
@@ -96,7 +97,12 @@ class AuditEventAdmin(ReadOnly):
         """Leads to everything that was done to it."""
         if not event.target_id:
             return event.target_type or "–"
-        return _filtered(f"{event.target_type} {event.target_id}".strip(), target_id=event.target_id)
+        link = _filtered(_short(event.target_id), event.target_id, target_id=event.target_id)
+        return (
+            link
+            if event.target_id.startswith(f"{event.target_type}_")
+            else format_html("{} {}", event.target_type, link)
+        )
 
     @admin.display(description="Project")
     def project(self, event: AuditEvent) -> str:
@@ -208,8 +214,14 @@ class AuditCheckpointAdmin(ReadOnly):
     ordering = ["-position"]
 
 
-def _filtered(text: str, **filters: str) -> str:
-    return format_html('<a href="{}?{}">{}</a>', reverse("admin:audit_auditevent_changelist"), urlencode(filters), text)
+def _filtered(text: str, title: str = "", **filters: str) -> str:
+    url = f"{reverse('admin:audit_auditevent_changelist')}?{urlencode(filters)}"
+    return format_html('<a href="{}" title="{}">{}</a>', url, title, text)
+
+
+def _short(text: str) -> str:
+    """Both ends of a long id: one tells the time, the other one id from another."""
+    return text if len(text) <= _LONGEST_ID else f"{text[:12]}…{text[-6:]}"
 
 
 def _shown(facts: dict[str, Any], name: str) -> str:
