@@ -66,6 +66,7 @@ async def _serve(checked: Checked) -> int:
         starting.cancel()
         told_to_stop.cancel()
         checked.listener.close()
+        await asyncio.gather(starting, told_to_stop, return_exceptions=True)
         await startup.stop()
         say("stopped")
 

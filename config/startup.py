@@ -29,10 +29,10 @@ class Startup:
     async def run(self) -> None:
         """Returns when the service answers. Raises Misconfigured saying which part did not start, and why."""
         checked = self._checked
-        if checked.env.demo:
-            await self._scripted_model()
+        first = [self._scripted_model()] if checked.env.demo else []
         if checked.valkey_program is not None:
-            await self._valkey(checked.valkey_program)
+            first.append(self._valkey(checked.valkey_program))
+        await asyncio.gather(*first)
         await self._web()
         workers = await self._serve("workers", ["run_workers"], stop_seconds=checked.env.drain_seconds + 12)
         workers.keep()

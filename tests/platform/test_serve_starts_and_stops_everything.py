@@ -120,3 +120,12 @@ def test_a_personal_login_is_announced_with_its_warning(serve: Serve) -> None:
     started(program)
     assert "single-operator mode" in program.output
     assert "a-login" not in program.output
+
+
+def test_stopping_in_the_middle_of_a_start_leaves_nothing_either(serve: Serve) -> None:
+    program = serve("--demo")
+    eventually(lambda: len(program.offspring()) > 1, seconds=30, message="nothing was started")
+    everything = program.offspring()
+    assert program.stop() == 0
+    assert_gone(everything)
+    assert "serving" not in program.output
