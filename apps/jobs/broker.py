@@ -1,5 +1,6 @@
 """django-q2's Redis broker, for rings that mean nothing but "look at the queue"."""
 
+import contextlib
 import time
 
 import redis
@@ -31,6 +32,11 @@ class RingBroker(RedisBroker):  # type: ignore[misc]  # django-q2 ships no types
             time.sleep(_RETRY_SECONDS)
             return None
         return [(None, ring[1])] if ring else None
+
+    def set_stat(self, key: str, value: str, timeout: int) -> None:
+        """Note how the cluster is, which it does twice a second; while Valkey is away that would fill the log."""
+        with contextlib.suppress(*valkey.ERRORS):
+            super().set_stat(key, value, timeout)
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> redis.Redis:

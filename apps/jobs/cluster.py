@@ -4,7 +4,7 @@ django-q2's own `Cluster` waits for its children without end: a worker killed wh
 of the queue, and everybody after it waits for ever. Here a worker's death ends its cluster, and a new one takes over.
 """
 
-import logging
+import contextlib
 import multiprocessing
 import os
 import secrets
@@ -34,8 +34,6 @@ STUCK_SECONDS = 15.0
 _ENGINE = "apps.jobs.engines.build"
 _PID, _BEAT = 0, 1
 
-logger = logging.getLogger(__name__)
-
 
 class Cluster:
     """A guard (django-q2's Sentinel), its pusher and a worker. Used by one thread of the supervisor."""
@@ -48,6 +46,7 @@ class Cluster:
         self._workers = workers
         # Raw memory, since a lock held by a killed process would never be released.
         self._board = RawArray("d", 2)
+        self._first_pid = 0
         self._worker_ends: int | None = None
         self._guard = multiprocessing.get_context("fork").Process(target=self._run_guard, name=f"guard-{token}")
 
@@ -58,19 +57,19 @@ class Cluster:
 
     def handles(self) -> list[int]:
         """What `multiprocessing.connection.wait` can wait for: each becomes ready when a process has died."""
-        if self._worker_ends is None and self._pid and hasattr(os, "pidfd_open"):
-            self._worker_ends = os.pidfd_open(self._pid)
-        return [self._guard.sentinel, *([self._worker_ends] if self._worker_ends is not None else [])]
+        if not self._first_pid and self._pid:
+            self._first_pid = self._pid
+            if hasattr(os, "pidfd_open"):
+                with contextlib.suppress(ProcessLookupError):
+                    self._worker_ends = os.pidfd_open(self._first_pid)
+        return [self._guard.sentinel, *([] if self._worker_ends is None else [self._worker_ends])]
 
     def fault(self) -> str | None:
         """Why this cluster must be replaced, or None while it works."""
-        if not self._guard.is_alive():
+        dead = wait(self.handles(), timeout=0)
+        if self._guard.sentinel in dead:
             return f"its guard ended with status {self._guard.exitcode}"
-        try:
-            dead = wait(self.handles(), timeout=0)
-        except ProcessLookupError:
-            return "its worker died early"
-        if dead:
+        if dead or self._pid != self._first_pid:  # without pidfd: the guard has put another one in its place
             return "its worker died"
         silent = time.monotonic() - (self._board[_BEAT] or self.started_at)
         if silent > (STUCK_SECONDS if self._board[_BEAT] else START_SECONDS):
@@ -87,9 +86,11 @@ class Cluster:
 
     def kill(self) -> None:
         """End what is left of it, at once, and remove its files."""
+        if self._guard.pid is None:  # it could not be started
+            return
         try:
-            os.killpg(self._guard.pid or 0, signal.SIGKILL)
-        except ProcessLookupError:
+            os.killpg(self._guard.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has no session of its own yet, or nobody in it any more
             self._guard.kill()
         self._guard.join()
         if self._worker_ends is not None:

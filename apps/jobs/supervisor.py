@@ -60,7 +60,7 @@ class Supervisor:
                 if time.monotonic() >= sweep_at:
                     sweep_at = time.monotonic() + sweep.INTERVAL_SECONDS
                     self._record(lambda: sweep.sweep(node=self._name, now=timezone.now()))
-                self._wait()
+                _wait([place.cluster for place in self._places if place.cluster])
             self._drain()
         finally:
             for place in self._places:
@@ -86,18 +86,15 @@ class Supervisor:
                 place.cluster = Cluster(node=self._node, workers=len(self._places))
                 place.cluster.start()
 
-    def _wait(self) -> None:
-        """Until a process dies or it is time to look."""
-        handles = [handle for place in self._places if place.cluster for handle in place.cluster.handles()]
-        wait(handles, timeout=POLL_SECONDS)
-
     def _drain(self) -> None:
-        clusters = [place.cluster for place in self._places if place.cluster]
-        for cluster in clusters:
+        """Have all workers finish at the same time, and wait for them as long as that may take."""
+        left = [place.cluster for place in self._places if place.cluster]
+        for cluster in left:
             cluster.drain()
         deadline = time.monotonic() + settings.DRAIN_SECONDS + STOP_SECONDS
-        while time.monotonic() < deadline and not all(cluster.fault() for cluster in clusters):
-            self._wait()
+        while left and time.monotonic() < deadline:
+            _wait(left)
+            left = [cluster for cluster in left if not cluster.fault()]
 
     def _end(self, place: _Place) -> None:
         """Kill the place's cluster and close the jobs that its worker had."""
@@ -115,6 +112,11 @@ class Supervisor:
             logger.warning("will be tried again: %s", error)
         finally:
             connections.close_all()
+
+
+def _wait(clusters: list[Cluster]) -> None:
+    """Until a process of theirs dies, but no longer than POLL_SECONDS."""
+    wait([handle for cluster in clusters for handle in cluster.handles()], timeout=POLL_SECONDS)
 
 
 def children_die_with_us() -> None:
