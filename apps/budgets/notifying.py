@@ -1,17 +1,18 @@
 """Sending alerts: tried until they are taken, from rows, so that nothing is lost with a process.
 
-The sweep calls `deliver_alerts`. Any number of processes may do so at once: each attempt is claimed by one UPDATE.
+The sweep calls `deliver_aside`. Any number of processes may do so at once: each attempt is claimed by one UPDATE.
 """
 
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core import mail
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 
 from apps.audit import services as audit
 from apps.budgets import webhooks
@@ -23,6 +24,7 @@ MOST_ATTEMPTS = 10
 """Over about five hours."""
 MAIL_SECONDS = 10
 _log = logging.getLogger(__name__)
+_at_it = threading.Lock()
 
 SendHook = Callable[[Post, int], Awaitable[None]]
 
@@ -30,6 +32,27 @@ SendHook = Callable[[Post, int], Awaitable[None]]
 def pause(attempts: int) -> timedelta:
     """How long to wait after so many attempts: half a minute, doubled each time, at most an hour."""
     return timedelta(seconds=min(30 << min(max(0, attempts - 1), 7), 3600))
+
+
+def deliver_aside(*, now: datetime) -> bool:
+    """`deliver_alerts` in a thread of its own, for callers that may not wait. False if nothing is due or one is at it.
+
+    Not for a transaction: what it reads has to be committed.
+    """
+    if not Notification.objects.due(now).exists() or not _at_it.acquire(blocking=False):
+        return False
+
+    def deliver() -> None:
+        try:
+            deliver_alerts(now=now)
+        except DatabaseError:
+            _log.exception("alerts wait for the database")
+        finally:
+            connection.close()
+            _at_it.release()
+
+    threading.Thread(target=deliver, name="alerts", daemon=True).start()
+    return True
 
 
 async def _send_hook(post: Post, timestamp: int) -> None:

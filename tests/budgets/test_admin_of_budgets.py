@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
-from apps.budgets.admin.showing import bar
+from apps.budgets.admin.showing import bar, few
 from apps.budgets.fitting import Count
 from apps.budgets.models import Budget
 from apps.keys.models import ApiKey, Project
@@ -144,7 +144,14 @@ def test_the_list_says_how_each_budget_stands(operator: Client, ci: ApiKey, budg
     shown = page(operator, LIST)
     assert 'aria-label="$0.10 spent, $0.20 held of $1.00"' in shown
     assert 'aria-label="15 tokens spent, 200 tokens held of 1,000 tokens"' in shown
-    for text in ("daily <small>a day</small>", "$0.70", "$4.70", "785 tokens", "UTC</time>", "atlas</a> › <a"):
+    for text in (
+        "daily <small>a day</small>",
+        "$0.70 of $1.00",
+        "$4.70 of $5.00",
+        '785 of <span title="1,000">1k</span> tokens',
+        ' UTC">',
+        "atlas</a> › <a",
+    ):
         assert text in shown
 
 
@@ -248,3 +255,11 @@ def test_a_bar_never_leaves_its_frame() -> None:
     assert 'class="mark" x1="40.0%"' in drawn
     assert bar(Count(None, 5, 5), "tokens", thresholds=[80], elapsed_percent=None) == ""
     assert "0.0%" in bar(Count(0, 0, 0), "microusd", thresholds=[80], elapsed_percent=50)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "shown"),
+    [(0, "0"), (999, "999"), (1000, "1k"), (12_400, "12.4k"), (3_965_200, "3.97M"), (2 * 10**9, "2G")],
+)
+def test_many_tokens_are_shown_in_few_figures(tokens: int, shown: str) -> None:
+    assert shown in few(tokens)

@@ -71,8 +71,10 @@ def test_records_can_be_read_and_neither_added_changed_nor_deleted(
 
 def test_the_ledger_reads_like_a_statement(operator: Client, history: Any) -> None:
     shown = page(operator, LEDGER)
-    for text in ("+$0.90", "−$0.90", "+$0.85", "+15 tokens / −100 tokens", "10 input, 5 output", "Bill", "job_1"):
+    for text in ("+$0.90", "−$0.90", "+$0.85", "+15 tokens", "−100 tokens", "Bill", "job_1"):
         assert text in shown
+    bill = LedgerEntry.objects.bills().get()
+    assert "10 input, 5 output, 0 read" in page(operator, f"{LEDGER}{bill.pk}/change/")
 
 
 @pytest.mark.parametrize(("term", "rows"), [("job_1", 3), ("job_2", 1), ("atlas", 4), ("nothing", 0)])

@@ -1,6 +1,7 @@
 """Notifications: tried until they are taken, by one at a time, and given up in the open."""
 
 import json
+import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from apps.budgets.notifying import MOST_ATTEMPTS, pause
 from apps.budgets.webhooks import NotDelivered, Post
 from apps.keys.models import ApiKey
 from tests.budgets.conftest import CENT, NOON, USD, MakeBudget, hold, settle
+from tests.support.waiting import eventually
 
 HOOK = "https://hooks.example.org/budget"
 
@@ -148,3 +150,24 @@ def test_a_mail_server_that_is_away_is_tried_again(
 def test_when_nothing_is_due_nothing_is_done(ci: ApiKey, budget: MakeBudget, hooks: Hooks) -> None:
     budget(USD, webhook_url=HOOK)
     assert hooks.deliver() == 0
+
+
+def test_a_sweep_that_may_not_wait_has_them_delivered_aside(
+    ci: ApiKey, budget: MakeBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget(USD, webhook_url=HOOK)
+    assert not services.deliver_aside(now=NOON)
+    cross(ci)
+    called, go_on = threading.Event(), threading.Event()
+
+    def deliver(*, now: datetime) -> int:
+        called.set()
+        go_on.wait(10)
+        return 1
+
+    monkeypatch.setattr(notifying, "deliver_alerts", deliver)
+    assert services.deliver_aside(now=NOON)
+    assert called.wait(10)
+    assert not services.deliver_aside(now=NOON), "one at a time"
+    go_on.set()
+    eventually(lambda: services.deliver_aside(now=NOON), message="the thread did not give way")

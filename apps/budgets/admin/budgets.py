@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from apps.budgets import services
 from apps.budgets.admin.forms import BudgetForm, IncreaseForm, ReasonForm
-from apps.budgets.admin.showing import NONE, bar, elapsed, figure, link, links
+from apps.budgets.admin.showing import NONE, bar, elapsed, few, figure, links, moment, owner
 from apps.budgets.fitting import MEASURES, BudgetState
 from apps.budgets.models import Budget
 from apps.keys.listing import BoundedPaginator
@@ -63,7 +63,7 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
 
     form = BudgetForm
     change_form_template = "budgets/budget.html"
-    list_display = ["title", "whose", "limit", "standing", "left", "resets", "active", "more"]
+    list_display = ["title", "whose", "standing", "left", "resets", "active"]
     list_select_related = ["project", "api_key"]
     list_filter = ["active", ScopeFilter, "period", "rolling"]
     search_fields = ["name", "project__slug", "api_key__name", "api_key__public_id"]
@@ -89,10 +89,7 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
     @admin.display(description="Of", ordering="project__slug")
     def whose(self, budget: Budget) -> SafeString:
         """The project, or one of its keys."""
-        project = link(budget.project, "keys_project", budget.project_id)
-        if budget.api_key is None:
-            return project
-        return format_html("{} › {}", project, link(budget.api_key.name, "keys_apikey", budget.api_key_id))
+        return owner(budget.project, budget.api_key)
 
     @admin.display(description="Limit", ordering="limit_microusd")
     def limit(self, budget: Budget) -> SafeString:
@@ -112,16 +109,21 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
 
     @admin.display(description="Left")
     def left(self, budget: Budget) -> SafeString:
-        """What is neither spent nor held."""
-        return _lines(budget, lambda state, measure: figure(state.count(measure).remaining or 0, measure))
+        """What is neither spent nor held, of how much."""
+
+        def line(state: BudgetState, measure: Any) -> SafeString:
+            count = state.count(measure)
+            left, limit = count.remaining or 0, count.limit or 0
+            if measure == "tokens":
+                return format_html("{} of {} tokens", few(left), few(limit))
+            return format_html("{} of {}", dollars(left), dollars(limit))
+
+        return _lines(budget, line)
 
     @admin.display(description="Resets")
     def resets(self, budget: Budget) -> SafeString:
         """When its window ends, or the next of a rolling budget's spend is forgotten."""
-        moment = _state(budget).resets_at
-        if moment is None:
-            return NONE
-        return format_html('<time datetime="{}">{} UTC</time>', moment.isoformat(), f"{moment:%d %b %H:%M}")
+        return moment(_state(budget).resets_at)
 
     @admin.display(description="More")
     def more(self, budget: Budget) -> SafeString:
@@ -135,7 +137,7 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
 
     @admin.display(description="Now")
     def present(self, budget: Budget) -> SafeString:
-        """Each measure in a line: spent, held, left."""
+        """As bars, and each measure in a line."""
 
         def line(state: BudgetState, measure: Any) -> str:
             count = state.count(measure)
@@ -144,7 +146,7 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
 
         return format_html("{}{}", self.standing(budget), _lines(budget, line))
 
-    @admin.display(description="Temporary increase", empty_value="–")
+    @admin.display(description="Temporary increase", empty_value="None")
     def increase(self, budget: Budget) -> str | None:
         """What it is and when it ends."""
         if budget.extra_until is None or budget.extra_until <= timezone.now():

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.budgets.admin.records import Record
-from apps.budgets.admin.showing import change, figures, link
+from apps.budgets.admin.showing import change, figures, job, link, moment, owner
 from apps.budgets.models import LedgerEntry
 from apps.keys.models import Project
 
@@ -37,26 +37,14 @@ EXPORTED = (
 class LedgerEntryAdmin(Record[LedgerEntry]):
     """The statement: what changed, by how much, why."""
 
-    list_display = ["created_at", "kind", "what", "project", "api_key", "account", "spent", "held", "tokens"]
+    list_display = ["at", "kind", "what", "account", "spent", "held"]
     list_select_related = ["project", "api_key", "window__budget"]
     list_filter = ["kind"]
     search_fields = ["=job_id"]
     search_help_text = "A job's id or a project's slug."
     deep_lookups = ("window__budget__id__exact",)
     list_per_page = 50
-    fields = [
-        "created_at",
-        "kind",
-        "what",
-        "project",
-        "api_key",
-        "account",
-        "spent",
-        "held",
-        "tokens",
-        "kinds",
-        "reason",
-    ]
+    fields = ["created_at", "kind", "job_id", "what", "account", "spent", "held", "kinds", "reason"]
     actions = ["export_selected"]
 
     def get_search_results(
@@ -72,32 +60,28 @@ class LedgerEntryAdmin(Record[LedgerEntry]):
     @admin.display(description="For")
     def what(self, entry: LedgerEntry) -> SafeString:
         """The job, or why there is none."""
-        return link(entry.job_id, "jobs_job", entry.job_id) if entry.job_id else format_html("{}", entry.reason)
+        return job(entry.job_id) if entry.job_id else format_html("{}", entry.reason)
+
+    @admin.display(description="At", ordering="created_at")
+    def at(self, entry: LedgerEntry) -> SafeString:
+        return moment(entry.created_at)
 
     @admin.display(description="Account")
     def account(self, entry: LedgerEntry) -> SafeString:
-        """The window, or the job's bill."""
+        """Whose it is; the budget and since when its window runs, or the job's bill."""
+        whose = owner(entry.project, entry.api_key)
         if entry.window is None:
-            return SafeString("Bill")
-        return link(entry.window, "budgets_budgetwindow", entry.window_id)
+            return format_html("{}<br>Bill", whose)
+        window = link(entry.window.budget, "budgets_budgetwindow", entry.window_id)
+        return format_html("{}<br>{} from {}", whose, window, moment(entry.window.starts_at))
 
     @admin.display(description="Spent")
     def spent(self, entry: LedgerEntry) -> SafeString:
-        return figures([change(entry.spent_microusd, "microusd")])
+        return figures([change(entry.spent_microusd, "microusd"), change(entry.spent_tokens, "tokens")])
 
     @admin.display(description="Held")
     def held(self, entry: LedgerEntry) -> SafeString:
-        return figures([change(entry.reserved_microusd, "microusd")])
-
-    @admin.display(description="Tokens")
-    def tokens(self, entry: LedgerEntry) -> SafeString:
-        """Spent and held; the four kinds are the title."""
-        return format_html(
-            '<div class="figure" title="{}">{} / {}</div>',
-            _kinds(entry),
-            change(entry.spent_tokens, "tokens"),
-            change(entry.reserved_tokens, "tokens"),
-        )
+        return figures([change(entry.reserved_microusd, "microusd"), change(entry.reserved_tokens, "tokens")])
 
     @admin.display(description="Tokens by kind")
     def kinds(self, entry: LedgerEntry) -> str:

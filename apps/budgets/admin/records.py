@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from apps.budgets import services
 from apps.budgets.admin.budgets import deed
 from apps.budgets.admin.forms import ReasonForm
-from apps.budgets.admin.showing import NONE, figure, figures, link, links
+from apps.budgets.admin.showing import NONE, figure, figures, job, link, links, moment, owner
 from apps.budgets.fitting import MEASURES
 from apps.budgets.models import Alert, BudgetWindow, Hold, Notification
 from apps.keys.listing import BoundedPaginator
@@ -52,13 +52,25 @@ class Record(admin.ModelAdmin[M]):
 class BudgetWindowAdmin(Record[BudgetWindow]):
     """Budgets over time."""
 
-    list_display = ["budget", "project", "starts_at", "ends_at", "spent", "held", "more"]
-    list_select_related = ["budget__project"]
-    fields = ["budget", "starts_at", "ends_at", "horizon_at", "spent", "held", "more"]
+    list_display = ["starts", "ends", "title", "of", "spent", "held"]
+    list_select_related = ["budget__project", "budget__api_key"]
+    fields = ["budget", "of", "starts_at", "ends_at", "horizon_at", "spent", "held", "more"]
 
-    @admin.display(description="Project")
-    def project(self, window: BudgetWindow) -> str:
-        return str(window.budget.project)
+    @admin.display(description="From", ordering="starts_at")
+    def starts(self, window: BudgetWindow) -> SafeString:
+        return moment(window.starts_at)
+
+    @admin.display(description="To", ordering="ends_at")
+    def ends(self, window: BudgetWindow) -> SafeString:
+        return moment(window.ends_at)
+
+    @admin.display(description="Budget")
+    def title(self, window: BudgetWindow) -> SafeString:
+        return link(window.budget, "budgets_budget", window.budget_id)
+
+    @admin.display(description="Of")
+    def of(self, window: BudgetWindow) -> SafeString:
+        return owner(window.budget.project, window.budget.api_key)
 
     @admin.display(description="Spent")
     def spent(self, window: BudgetWindow) -> SafeString:
@@ -82,13 +94,13 @@ class BudgetWindowAdmin(Record[BudgetWindow]):
 class HoldAdmin(Record[Hold]):
     """What running jobs keep. A hold whose job is gone can be released by hand."""
 
-    list_display = ["job", "budget", "project", "api_key", "amount", "state", "created_at", "expires_at"]
+    list_display = ["since", "job", "budget", "of", "amount", "state", "expires"]
     list_select_related = ["window__budget", "project", "api_key"]
     list_filter = ["state"]
     search_fields = ["=job_id"]
     search_help_text = "A job's id."
     deep_lookups = ("window__budget__id__exact",)
-    fields = ["job", "budget", "project", "api_key", "amount", "state", "created_at", "expires_at", "ended_at", "more"]
+    fields = ["job_id", "job", "budget", "of", "amount", "state", "created_at", "expires_at", "ended_at", "more"]
     actions = ["release_selected"]
 
     def has_release_permission(self, request: HttpRequest) -> bool:
@@ -97,7 +109,19 @@ class HoldAdmin(Record[Hold]):
 
     @admin.display(description="Job")
     def job(self, hold: Hold) -> SafeString:
-        return link(hold.job_id, "jobs_job", hold.job_id)
+        return job(hold.job_id)
+
+    @admin.display(description="Since", ordering="created_at")
+    def since(self, hold: Hold) -> SafeString:
+        return moment(hold.created_at)
+
+    @admin.display(description="Expires", ordering="expires_at")
+    def expires(self, hold: Hold) -> SafeString:
+        return moment(hold.expires_at)
+
+    @admin.display(description="Of")
+    def of(self, hold: Hold) -> SafeString:
+        return owner(hold.project, hold.api_key)
 
     @admin.display(description="Budget")
     def budget(self, hold: Hold) -> SafeString:
@@ -151,9 +175,9 @@ class NotificationInline(admin.TabularInline[Notification, Alert]):
 class AlertAdmin(Record[Alert]):
     """Thresholds that were crossed, and whether the word got through."""
 
-    list_display = ["created_at", "threshold_percent", "budget", "project", "spent_of", "told"]
-    list_select_related = ["window__budget__project"]
-    fields = ["created_at", "threshold_percent", "budget", "project", "spent_of", "period_starts_at"]
+    list_display = ["at", "threshold_percent", "budget", "of", "spent_of", "told"]
+    list_select_related = ["window__budget__project", "window__budget__api_key"]
+    fields = ["created_at", "threshold_percent", "budget", "of", "spent_of", "period_starts_at"]
     inlines = [NotificationInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
@@ -167,9 +191,13 @@ class AlertAdmin(Record[Alert]):
     def budget(self, alert: Alert) -> SafeString:
         return link(alert.window.budget, "budgets_budget", alert.window.budget_id)
 
-    @admin.display(description="Project")
-    def project(self, alert: Alert) -> str:
-        return str(alert.window.budget.project)
+    @admin.display(description="At", ordering="created_at")
+    def at(self, alert: Alert) -> SafeString:
+        return moment(alert.created_at)
+
+    @admin.display(description="Of")
+    def of(self, alert: Alert) -> SafeString:
+        return owner(alert.window.budget.project, alert.window.budget.api_key)
 
     @admin.display(description="Spent")
     def spent_of(self, alert: Alert) -> str:

@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.budgets.fitting import BudgetState, Count, Measure
+from apps.keys.models import ApiKey, Project
 from apps.permissions.words import dollars
 
 NONE = SafeString("–")
@@ -17,6 +18,14 @@ NONE = SafeString("–")
 def figure(amount: int, measure: Measure) -> str:
     """`$0.0042`, `12,400 tokens`."""
     return dollars(amount) if measure == "microusd" else f"{amount:,} tokens"
+
+
+def few(tokens: int) -> SafeString:
+    """`950`, `12.4k`, `3.97M`, with the exact figure for those who point at it."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if tokens >= size:
+            return format_html('<span title="{}">{}{}</span>', f"{tokens:,}", f"{tokens / size:.3g}", unit)
+    return SafeString(tokens)
 
 
 def change(amount: int, measure: Measure) -> str:
@@ -38,7 +47,7 @@ def bar(count: Count, measure: Measure, *, thresholds: Iterable[int], elapsed_pe
     marks = [_percent(count.limit * threshold, whole * 100) for threshold in thresholds]
     words = f"{figure(count.spent, measure)} spent, {figure(count.reserved, measure)} held of "
     return format_html(
-        '<svg class="budget-bar{}" role="img" aria-label="{}" width="160" height="12">'
+        '<svg class="budget-bar{}" role="img" aria-label="{}" width="120" height="12">'
         '<rect class="free" width="100%" height="100%" rx="2"/><rect class="spent" width="{}%" height="100%"/>'
         '<line class="held" x1="{}%" x2="{}%" y1="6" y2="6"/>{}{}</svg>',
         " over" if count.spent >= count.limit else "",
@@ -63,6 +72,26 @@ def elapsed(state: BudgetState, *, rolling: bool, now: datetime) -> float | None
 def figures(lines: Iterable[str]) -> SafeString:
     """One under the other, to be read down."""
     return format_html_join("", '<div class="figure">{}</div>', ((line,) for line in lines))
+
+
+def moment(value: datetime | None) -> SafeString:
+    """`23 Nov 00:19`, with the exact time for those who point at it; a dash for none."""
+    if value is None:
+        return NONE
+    exact = f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, f"{value:%d %b %H:%M}")
+
+
+def job(job_id: str) -> SafeString:
+    """The end of a job's id, which tells it from others; all of it for those who point at it."""
+    short = format_html('<code title="{}">…{}</code>', job_id, job_id[-8:])
+    return link(short, "jobs_job", job_id)
+
+
+def owner(project: Project, key: ApiKey | None) -> SafeString:
+    """The project, and the key where there is one."""
+    ours = link(project, "keys_project", project.pk)
+    return ours if key is None else format_html("{} › {}", ours, link(key.name, "keys_apikey", key.pk))
 
 
 def links(*targets: tuple[str, str, dict[str, object]]) -> SafeString:

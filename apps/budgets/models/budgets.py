@@ -93,6 +93,7 @@ class Budget(models.Model):
         "limit in micro-dollars", null=True, blank=True, validators=[MaxValueValidator(MOST_MICROUSD)]
     )
     limit_tokens = models.PositiveBigIntegerField(
+        "limit in tokens",
         null=True,
         blank=True,
         validators=[MaxValueValidator(MOST_TOKENS)],
