@@ -110,7 +110,8 @@ class Writer:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
+        task = asyncio.current_task()
+        while not (task and task.cancelling()):  # a send that times out in that moment swallows the cancellation
             await self._wake.wait()
             self._wake.clear()
             if self._timer:
