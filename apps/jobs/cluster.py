@@ -132,9 +132,11 @@ class Cluster:
         execution.serve(worker)
 
         def leave() -> None:
-            worker.drain(settings.DRAIN_SECONDS)
-            engine.stop(0)
-            os._exit(0)  # the main thread waits for rings and cannot be asked
+            try:
+                worker.drain(settings.DRAIN_SECONDS)
+                engine.stop(0)
+            finally:
+                os._exit(0)  # the main thread waits for rings and cannot be asked
 
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=leave).start())
 
