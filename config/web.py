@@ -107,6 +107,7 @@ class Web(Server):  # type: ignore[misc]
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,
+            closeHandshakeTimeout=10,  # a busy client may be slow to read why it is sent away
             failByDrop=False,  # a client learns by the close code what it did wrong
             openHandshakeTimeout=self.websocket_handshake_timeout,
             maxMessagePayloadSize=self.websocket_max_message_size,
