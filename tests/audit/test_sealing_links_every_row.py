@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apps.audit import services
+from apps.audit import rows, services
 from apps.audit.models import AuditEvent, AuditHead
 from apps.audit.sealing import BATCH
 from tests.audit.cast import NOON, Record, assert_whole, record, sealed
@@ -138,6 +138,23 @@ def test_the_slower_of_two_sealers_without_locks_begins_again(
     services.seal(now=NOON)
     assert heads == []
     assert targets() == ["k1", "k2", "k3", "k4"]
+
+
+@both_databases
+def test_a_row_that_another_sealer_has_linked_is_not_linked_again(
+    recorded: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for rows that were read too early."""
+    recorded(target_id="k1")
+    early = [rows.waiting(BATCH)]
+    services.seal(now=NOON)
+    recorded(target_id="k2")
+    look = rows.waiting
+    monkeypatch.setattr(rows, "waiting", lambda limit: early.pop() if early else look(limit))
+    services.seal(now=NOON)
+    assert early == []
+    assert targets() == ["k1", "k2"]
+    assert_whole()
 
 
 @both_databases

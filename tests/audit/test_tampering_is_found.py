@@ -45,6 +45,24 @@ def test_an_edit_of_any_column_is_found(recorded: Record, column: str) -> None:
     assert finding.kind == ("unknown_key" if column == "key_id" else "edited")
 
 
+def test_text_moved_from_one_column_to_the_next_is_found(recorded: Record) -> None:
+    sealed(1)
+    with superuser() as sql:
+        sql("UPDATE audit_auditevent SET actor = 'user:alicekey.', action = 'issued'")
+    assert first_finding().kind == "edited"
+
+
+def test_a_seal_depends_on_everything_it_binds() -> None:
+    ours = (b"key", chain.GENESIS, 7, b"digest")
+    others = [
+        (b"yek", *ours[1:]),
+        (b"key", b"\x01" * 32, 7, b"digest"),
+        (*ours[:2], 8, b"digest"),
+        (*ours[:3], b"other"),
+    ]
+    assert len({chain.seal(*one) for one in [ours, *others]}) == 5
+
+
 @both_databases
 def test_an_edit_of_a_sealed_row_is_found(recorded: Record) -> None:
     sealed(3)
