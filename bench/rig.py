@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from apps.claude import catalog
 from apps.claude.credential import Credential
@@ -153,6 +153,8 @@ def cold_cli(upstream: str) -> float:
     """Seconds from the start of a fresh `claude -p` to its first token."""
     home = tempfile.mkdtemp(prefix="ccs-cold-")
     environ = {"PATH": os.environ["PATH"], "HOME": home, "ANTHROPIC_BASE_URL": upstream, "ANTHROPIC_API_KEY": "dummy"}
+    # Without this it looks for hosts that a closed network does not answer, which would flatter us.
+    environ |= {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
     flags = "--output-format stream-json --verbose --include-partial-messages --model sonnet"
     began = time.perf_counter()
     process = subprocess.Popen(
