@@ -71,7 +71,7 @@ def create(
 def edit(*, budget: Budget, terms: Terms, actor: str, reason: str = "", ip: str | None = None, now: datetime) -> bool:
     """Put new terms in force at once; what is held stays held. False if nothing differs. Raises ValidationError."""
     with transaction.atomic():
-        row = Budget.objects.select_for_update(of=("self",)).select_related("project", "api_key").get(pk=budget.pk)
+        row = _locked(budget)
         before, secret = _facts(row), row.webhook_secret
         _set(row, terms)
         row.full_clean()
@@ -120,7 +120,7 @@ def increase_temporarily(
         raise ValidationError("The budget has no such limit to increase.")
     ends = until if extra_microusd or extra_tokens else None
     with transaction.atomic():
-        row = Budget.objects.select_for_update(of=("self",)).select_related("project", "api_key").get(pk=budget.pk)
+        row = _locked(budget)
         before = _increase(row)
         row.extra_microusd, row.extra_tokens, row.extra_until, row.updated_at = extra_microusd, extra_tokens, ends, now
         row.clean_fields(exclude=["emails", "webhook_url"])
@@ -140,6 +140,12 @@ def _switch(
         _record(action, budget, data=data, actor=actor, reason=reason, ip=ip, now=now)
     budget.active, budget.updated_at = active, now
     return True
+
+
+def _locked(budget: Budget) -> Budget:
+    """Its row, which nobody else changes meanwhile. Not its key: a job that opens a window refers to that."""
+    rows = Budget.objects.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("project", "api_key").get(pk=budget.pk)
 
 
 def _set(budget: Budget, terms: Terms) -> None:

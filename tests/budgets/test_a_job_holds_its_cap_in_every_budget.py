@@ -85,6 +85,16 @@ def test_a_total_budget_does_not_reset(ci: ApiKey, budget: MakeBudget) -> None:
     assert refused.value.resets_at is None
 
 
+def test_where_one_of_two_never_resets_no_time_is_named(ci: ApiKey, budget: MakeBudget) -> None:
+    budget(USD, period="day")
+    budget(USD, period="total")
+    hold(ci, "job_1", USD)
+    with pytest.raises(BudgetExceeded) as refused:
+        hold(ci, "job_2", 1)
+    assert len(refused.value.shortfalls) == 2
+    assert refused.value.resets_at is None
+
+
 def test_a_refusal_leaves_the_callers_transaction_usable(ci: ApiKey, atlas: Project, budget: MakeBudget) -> None:
     limited = budget(USD)
     with transaction.atomic():

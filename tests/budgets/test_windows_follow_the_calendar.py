@@ -81,6 +81,21 @@ def test_windows_touch_around_every_change_of_clocks(
     check_partition(Cycle(period, time_zone=zone, anchor=1 if period == "day" else anchor), now)
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "starts"),
+    [
+        # At one minute past midnight clocks went back to yesterday, whose window had ended.
+        ("America/St_Johns", "2010-11-07T02:45", "2010-11-07T02:30"),
+        # At half past eleven clocks went on to tomorrow, whose window begins at what would have been midnight.
+        ("America/Toronto", "1919-03-31T04:45", "1919-03-30T05:00"),
+    ],
+)
+def test_windows_touch_where_a_change_of_clocks_crosses_midnight(zone: str, now: str, starts: str) -> None:
+    cycle, moment = Cycle("day", time_zone=zone), datetime.fromisoformat(f"{now}+00:00")
+    check_partition(cycle, moment)
+    assert window(cycle, moment).starts_at == datetime.fromisoformat(f"{starts}+00:00")
+
+
 @given(cycles(), moments)
 def test_a_window_begins_at_local_midnight_of_its_anchor(cycle: Cycle, now: datetime) -> None:
     zone = ZoneInfo(cycle.time_zone)

@@ -180,9 +180,10 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
     # -- deeds
 
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
-        terms, secret = form.terms(), "" if obj.pk is None else Budget.objects.get(pk=obj.pk).webhook_secret
+        terms, secret = form.terms(), ""
         if change:
-            budget = Budget.objects.get(pk=obj.pk)
+            budget = Budget.objects.get(pk=obj.pk)  # as it is, for the form has changed `obj`
+            secret = budget.webhook_secret
             services.edit(budget=budget, terms=terms, reason=form.cleaned_data["reason"], **deed(request))
         else:
             budget = services.create(
