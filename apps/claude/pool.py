@@ -77,7 +77,7 @@ class Pool:
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         self._cores = os.cpu_count() or 1
-        self._max_starting = max(1, self._cores // 2)
+        self._max_starting = self._cores
         self.last_fault: str | None = None
         """Why the last start failed, None after one that worked."""
 
