@@ -87,6 +87,16 @@ def test_any_position_can_be_resumed(atlas: ApiKey, ask: Ask, worker: Worker) ->
         assert followed(job, after=position) == whole[position:]
 
 
+def test_who_comes_late_does_not_wait_for_a_bell(
+    atlas: ApiKey, ask: Ask, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "RECHECK_SECONDS", 3600.0)
+    job = ask(atlas, tokens=2)
+    eventually(lambda: Job.objects.closed().filter(pk=job.pk).exists())
+
+    assert followed(job) == followed(job)
+
+
 @both_databases
 def test_the_database_replays_what_was_live(atlas: ApiKey, ask: Ask, worker: Worker) -> None:
     job = ask(atlas, tokens=6, pause=0.05)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_django import Settings
 
+from apps.jobs import eventlog
 from apps.jobs import valkey as keys
 from apps.jobs.events import Event
 from apps.jobs.execution import Worker
@@ -93,7 +94,7 @@ def test_a_valkey_that_forgot_everything_is_told_again(
 
     for events in seen:
         _assert_whole(events)
-    assert followed(job) == seen[0]
+    assert eventlog.decode(keys.client().xrange(keys.stream(job.pk))) == seen[0]
 
 
 def test_a_job_that_ends_while_valkey_is_away_is_closed_and_told(
