@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -94,7 +95,8 @@ def test_a_valkey_that_forgot_everything_is_told_again(
 
     for events in seen:
         _assert_whole(events)
-    assert eventlog.decode(keys.client().xrange(keys.stream(job.pk))) == seen[0]
+    entries = cast("list[eventlog.Entry]", keys.client().xrange(keys.stream(job.pk)))
+    assert eventlog.decode(entries) == seen[0]
 
 
 def test_a_job_that_ends_while_valkey_is_away_is_closed_and_told(
