@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
+from hypothesis import settings
 
 from tests.support import isolation, processes
 from tests.support.postgres import PostgresServer
@@ -16,6 +17,8 @@ from tests.support.valkey import ValkeyServer
 # Short, because unix sockets in it may have 107 characters; open to pass, because jails run as other users.
 SESSION = Path(tempfile.mkdtemp(prefix="ccs-t-"))
 SESSION.chmod(0o711)
+settings.register_profile("no-clock", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("no-clock")
 isolation.isolate(SESSION)
 processes.adopt_orphans()
 

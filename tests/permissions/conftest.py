@@ -3,13 +3,9 @@
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from hypothesis import settings
 
 from apps.permissions.models import Profile
 from tests.permissions.casts import make_profile
-
-settings.register_profile("no-clock", deadline=None)  # a busy machine is no fault of the code
-settings.load_profile("no-clock")
 
 
 @pytest.fixture
