@@ -118,6 +118,9 @@ class CliProcess:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Closed by hand, because a loop that ends first leaves the pipes to the garbage collector.
+        self._process._transport.close()  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
 
     async def _read(self) -> None:
         stdout = self._process.stdout
