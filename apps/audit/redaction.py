@@ -41,6 +41,8 @@ _PROMPT_NAME = re.compile(
     r"(?i)^(prompts?|messages|system(_prompt)?|instructions|turns|content|completion|transcript|result|body|tool_input"
     r"|tool_output)$"
 )
+# Most texts are like this, and no secret can be: each has an upper case letter, a mark or another prefix in it.
+_PLAIN = re.compile(r"(?:[a-z]+:)?[a-z0-9]*|(?:job|req)_[0-9a-f]*", re.ASCII)
 # NUL is no text to PostgreSQL, a lone surrogate is no UTF-8; the rest would let a name draw on an operator's terminal.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
@@ -49,6 +51,8 @@ _dump = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 def text(value: object, *, longest: int = LONGEST_TEXT) -> str:
     """One line of text without secrets, at most `longest` characters."""
+    if isinstance(value, str) and len(value) <= longest and _PLAIN.fullmatch(value):
+        return value
     # A secret that a cut went through must be seen first, but a megabyte need not be read for it.
     clean = str(value)[: longest * 2 + 4096]
     if len(clean) >= _SHORTEST_SECRET:

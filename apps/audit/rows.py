@@ -5,6 +5,7 @@ whatever somebody put into a column.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -30,6 +31,7 @@ CONTENT: Final = (
 """The columns under the digest, in its order."""
 _INSERTED: Final = (*CONTENT, "key_id", "digest")
 _INSERT: Final = f"INSERT INTO audit_auditevent ({', '.join(_INSERTED)}) VALUES ({', '.join(['%s'] * len(_INSERTED))})"  # noqa: S608
+_FIELDS: Final = (*_INSERTED, "position", "seal")
 _REST: Final = ", ".join([*CONTENT[2:], "key_id", "digest", "position", "seal"])
 _SELECT: Final = {
     # SQLite's times are texts, without a fraction when it is zero. A position that is no number is none.
@@ -60,15 +62,14 @@ class Row(NamedTuple):
         return key is not None and self.digest == chain.digest(key, self.content)
 
 
-def insert(event: AuditEvent, ring: chain.Keyring) -> None:
-    """Digest the row and write it."""
-    content = [event.id.hex, chain.moment(event.at), *(getattr(event, name) for name in CONTENT[2:])]
-    event.digest = chain.digest(ring.keys[event.key_id], content)
-    values: list[Any] = [*content, event.key_id, event.digest]
-    values[1] = connection.ops.adapt_datetimefield_value(event.at)
+def insert(event_id: UUID, at: datetime, texts: Sequence[str], ring: chain.Keyring) -> AuditEvent:
+    """Write a row; `texts` are the other columns of CONTENT in their order."""
+    key_id = ring.current
+    digest = chain.digest(ring.keys[key_id], [event_id.hex, chain.moment(at), *texts])
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
-    event._state.adding, event._state.db = False, connection.alias
+        written_at = connection.ops.adapt_datetimefield_value(at)
+        cursor.execute(_INSERT, [event_id.hex, written_at, *texts, key_id, digest])
+    return AuditEvent.from_db(connection.alias, _FIELDS, [event_id, at, *texts, key_id, digest, None, None])
 
 
 def after(position: int, limit: int) -> list[Row]:

@@ -1,6 +1,7 @@
 """Writing the record, and sealing what was written."""
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from apps.audit.sealing import seal
 
 __all__ = ["BadAction", "record", "seal"]
 
+_IPV4 = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,24 +39,19 @@ def record(
     `ok` or a word for what happened instead; `data` holds names, numbers and `{"before": …, "after": …}`. Secrets and
     prompts in any of them are replaced, what is too long is cut. One INSERT, no lock. Raises BadAction (a ValueError).
     """
-    ring = chain.keyring()
-    event = AuditEvent(
-        id=_event_id(now),
-        at=now,
-        actor=redaction.text(actor, longest=200),
-        action=actions.check(action),
-        target_type=redaction.text(target_type, longest=40),
-        target_id=redaction.text(target_id, longest=200),
-        project_id="" if project_id is None else redaction.text(project_id, longest=64),
-        outcome=redaction.text(outcome, longest=32),
-        reason=redaction.text(reason),
-        ip=_address(ip),
-        request_id=redaction.text(request_id, longest=100),
-        data_text=redaction.canonical(data),
-        key_id=ring.current,
+    texts = (
+        redaction.text(actor, longest=200),
+        actions.check(action),
+        redaction.text(target_type, longest=40),
+        redaction.text(target_id, longest=200),
+        "" if project_id is None else redaction.text(project_id, longest=64),
+        redaction.text(outcome, longest=32),
+        redaction.text(reason),
+        _address(ip),
+        redaction.text(request_id, longest=100),
+        redaction.canonical(data),
     )
-    rows.insert(event, ring)
-    return event
+    return rows.insert(_event_id(now), now, texts, chain.keyring())
 
 
 def _event_id(now: datetime) -> UUID:
@@ -66,8 +63,8 @@ def _event_id(now: datetime) -> UUID:
 
 def _address(ip: str | None) -> str:
     """An IP address as everybody writes it; anything else as text, since a header may have said it."""
-    if not ip:
-        return ""
+    if not ip or _IPV4.fullmatch(ip):
+        return ip or ""
     try:
         return str(ipaddress.ip_address(ip))
     except ValueError:

@@ -1,6 +1,8 @@
 """What an operator types, and what the exit status says."""
 
+import errno
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from apps.audit import exporting
 from apps.audit.models import AuditEvent
 from tests.audit.cast import Record, sealed, superuser
 
@@ -121,6 +124,19 @@ def test_audit_export_writes_a_private_file_whole_or_not_at_all(recorded: Record
     _, message = status("audit_export", "--out", str(tmp_path / "nowhere" / "export.jsonl"))
     assert "cannot be written" in message
     assert [path.name for path in tmp_path.iterdir() if path.name != "audit"] == ["export.jsonl"]
+
+
+def test_audit_export_leaves_nothing_of_a_file_that_the_disk_had_no_room_for(
+    recorded: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(rows: object) -> Iterator[str]:
+        yield "{}"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exporting, "json_lines", full)
+    _, message = status("audit_export", "--out", str(tmp_path / "export.jsonl"))
+    assert "No space left" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["audit"]
 
 
 def test_audit_prune_deletes_what_is_older_and_says_how_much(recorded: Record) -> None:
