@@ -159,8 +159,8 @@ def test_a_new_window_starts_from_nothing_and_the_old_one_keeps_its_holds(ci: Ap
 
 
 def test_a_deactivated_budget_binds_nobody(ci: ApiKey, budget: MakeBudget) -> None:
-    limited = budget(USD)
-    services.deactivate(budget=limited, actor="user:alice", now=NOON)
+    for limited in (budget(USD), budget(USD, key=ci)):
+        services.deactivate(budget=limited, actor="user:alice", now=NOON)
     assert hold(ci, "job_1", 5 * USD).budget_ids == ()
 
 

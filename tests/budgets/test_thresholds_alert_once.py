@@ -56,11 +56,12 @@ def test_the_next_window_reports_again(ci: ApiKey, budget: MakeBudget) -> None:
 
 def test_a_rolling_budget_reports_at_most_once_in_a_period(ci: ApiKey, budget: MakeBudget) -> None:
     limited = budget(USD, rolling=True, thresholds=(50,))
-    for hours, number in ((0, 1), (11, 2), (25, 3), (50, 4)):
-        now = NOON + timedelta(hours=hours)
-        spend(ci, f"job_{number}", 50 * CENT, now=now)
+    # Crossed at noon of the 13th, and again at 14:00, because at 13:30 yesterday's spend is forgotten.
+    for hours, cents in ((1, 30), (24, 30), (26, 30), (51, 50)):
+        spend(ci, f"job_{hours}", cents * CENT, now=NOON + timedelta(hours=hours))
     found = Alert.objects.filter(window__budget=limited).order_by("pk")
-    assert [alert.period_starts_at.day for alert in found] == [12, 14]
+    assert [alert.period_starts_at.day for alert in found] == [13, 14]
+    assert AuditEvent.objects.filter(action="budget.threshold_crossed").count() == 2
 
 
 def test_tokens_are_watched_as_well_as_money(ci: ApiKey, budget: MakeBudget) -> None:
