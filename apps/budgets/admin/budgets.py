@@ -206,7 +206,7 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
             return None
         context = self.admin_site.each_context(request) | {"title": "Signing secret", "opts": self.opts}
         context |= {"budget": budget, "secret": secret}
-        return TemplateResponse(request, "budgets/secret.html", context, headers={"Cache-Control": "no-store"})
+        return TemplateResponse(request, "budgets/secret.html", context)
 
     @admin.action(description="Increase for a while", permissions=["change"])
     def increase_selected(self, request: HttpRequest, queryset: QuerySet[Budget]) -> HttpResponse | None:
