@@ -95,6 +95,11 @@ def test_a_secret_is_written_nowhere(recorded: Record, secret: str) -> None:
     assert "[secret]" in row
 
 
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:8])
+def test_a_secret_that_is_the_whole_text_is_hidden(secret: str) -> None:
+    assert redaction.text(secret).endswith("[secret]")
+
+
 def test_a_secret_at_the_cut_of_a_long_text_is_not_half_written(recorded: Record) -> None:
     recorded(reason="x" * (redaction.LONGEST_TEXT - 20) + " " + SECRETS[1])
     assert "AbCdEf" not in AuditEvent.objects.get().reason
