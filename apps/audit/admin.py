@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 
 from apps.audit import exporting, listing, proof, services
 from apps.audit.models import AuditCheckpoint, AuditEvent, AuditEventQuerySet, AuditHead
+from apps.audit.paging import BoundedPaginator
 
 MOST_EXPORTED = 20_000
 _LONGEST_ID = 22
@@ -61,7 +62,7 @@ class AuditEventAdmin(ReadOnly):
     ]
     list_per_page = 50
     list_max_show_all = 0
-    paginator = listing.BoundedPaginator
+    paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     ordering = ["-at"]

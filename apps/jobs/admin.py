@@ -7,9 +7,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.audit.paging import BoundedPaginator
 from apps.jobs import services
 from apps.jobs.models import Call, Job
-from apps.keys.listing import BoundedPaginator
 
 _WORDS = ["request", "result", "stop_sequence"]
 """Columns with a customer's or a model's words in them."""

@@ -30,6 +30,7 @@ def sweep(*, node: str, now: datetime) -> None:
         ring()
     prune(now=now)
     budgets.expire_holds(now=now)
+    budgets.deliver_aside(now=now)
     _seal(now=now)
     try:
         close_lost_jobs(closer=node, where=Q(lease_until__lte=now), now=now)

@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.audit.paging import BoundedPaginator
 from apps.keys import members, rotation, services
 from apps.keys.forms import KeyForm, MemberFormSet, RotateForm
-from apps.keys.listing import BoundedPaginator, StateFilter, UseFilter
+from apps.keys.listing import StateFilter, UseFilter
 from apps.keys.models import ApiKey, Membership, Project, Role
 
 TERMS = ["project", "name", "profile", "default_model", "expires_at"]

@@ -1,11 +1,9 @@
 """How the admin lists keys when there are a hundred thousand of them."""
 
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -13,25 +11,7 @@ from django.utils import timezone
 from apps.keys.models import ApiKey
 from apps.keys.rotation import WARNING
 
-MOST_COUNTED = 5000
 IDLE = timedelta(days=90)
-
-
-if TYPE_CHECKING:
-    _Paginator = Paginator[Any]
-else:
-    _Paginator = Paginator  # at run time it takes no parameters
-
-
-class BoundedPaginator(_Paginator):
-    """Counts no further than people page: then filters and search are the way on."""
-
-    @cached_property
-    def count(self) -> int:
-        """How many rows there are, or MOST_COUNTED."""
-        rows = self.object_list
-        assert isinstance(rows, QuerySet)
-        return rows.order_by()[:MOST_COUNTED].count()
 
 
 class StateFilter(admin.SimpleListFilter):

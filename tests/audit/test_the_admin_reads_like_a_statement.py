@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from apps.audit import listing, services
+from apps.audit import listing, paging, services
 from apps.audit.models import AuditCheckpoint, AuditEvent, AuditHead
 from tests.audit.cast import NOON, Record, sealed, superuser
 from tests.audit.conftest import on
@@ -117,7 +117,7 @@ def test_dates_lead_in_and_out(admin: Client, recorded: Record) -> None:
 
 
 def test_the_list_is_never_counted_to_its_end(admin: Client, recorded: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "MOST_COUNTED", 60)
+    monkeypatch.setattr(paging, "MOST_COUNTED", 60)
     monkeypatch.setattr("apps.audit.templatetags.audit_list.MOST_COUNTED", 60)
     sealed(90)
     with CaptureQueriesContext(connection) as queries:

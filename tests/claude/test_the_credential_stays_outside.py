@@ -4,6 +4,7 @@ import psutil
 
 from apps.claude.credential import Credential
 from apps.claude.engine import Engine
+from apps.claude.jail import HOME_INSIDE
 from apps.claude.scripted.server import ScriptedModel
 from apps.claude.spec import Text
 from tests.claude.conftest import SECRET, ask, begin, spec
@@ -60,6 +61,6 @@ def _all_that_the_jail_could_read(engine: Engine) -> list[str]:
         except psutil.Error:
             continue
         texts += [path.read_text(errors="replace") for path in live.lane.directory.rglob("*") if path.is_file()]
-        homes = Path(f"/proc/{family[-1].pid}/root/home/agent")
+        homes = Path("/proc", str(family[-1].pid), "root", HOME_INSIDE.lstrip("/"))
         texts += [path.read_text(errors="replace") for path in homes.rglob("*") if path.is_file()]
     return texts

@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.keys import listing, services
+from apps.audit import paging
+from apps.keys import services
 from apps.keys.models import ApiKey, Project
 from tests.keys.cast import atlas, free, key_of_alice
 
@@ -201,7 +202,7 @@ def test_keys_that_need_a_look_can_be_filtered(admin_client: Client, query: dict
 
 
 def test_lists_count_no_further_than_people_page(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "MOST_COUNTED", 2)
+    monkeypatch.setattr(paging, "MOST_COUNTED", 2)
     for number in range(3):
         services.issue(project=atlas(), name=f"key {number}", now=timezone.now())
     with CaptureQueriesContext(connection) as seen:

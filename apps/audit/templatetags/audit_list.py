@@ -7,8 +7,8 @@ from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.template import Library
 
 from apps.audit import periods
-from apps.audit.listing import MOST_COUNTED
 from apps.audit.models import AuditEvent
+from apps.audit.paging import MOST_COUNTED
 
 register = Library()
 

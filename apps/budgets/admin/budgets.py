@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.audit.paging import BoundedPaginator
 from apps.budgets import services
 from apps.budgets.admin.forms import BudgetForm, IncreaseForm, ReasonForm
 from apps.budgets.admin.showing import NONE, bar, elapsed, few, figure, links, moment, owner
 from apps.budgets.fitting import MEASURES, BudgetState
 from apps.budgets.models import Budget
-from apps.keys.listing import BoundedPaginator
 from apps.permissions.words import dollars
 
 SCOPE = ["project", "api_key"]
