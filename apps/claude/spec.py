@@ -1,6 +1,7 @@
 """The values that enter and leave the engine: one run fully decided, its events, its metered calls, its outcome."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 Content = tuple[dict[str, Any], ...]
@@ -35,6 +36,14 @@ class RunSpec:
     wall_seconds: float
     idle_seconds: float
     """The longest silence of the model, the wait for its first token included."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """The client's own functions, as the Messages API defines tools. They are asked for, never run here."""
+    tool_choice: dict[str, Any] | None = None
+    """As in the Messages API; None leaves it to the model."""
+    output_schema: dict[str, Any] | None = None
+    """JSON Schema that the answer has to satisfy; None for free text."""
+    effort: str | None = None
+    """low, medium, high, xhigh or max; None for the model's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,84 @@ class Metered:
     call: Call
 
 
-Event = Started | Text | Thinking | Metered
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The model asks for a tool: in a chat the client's function, in a task one that runs in the jail."""
+
+    id: str
+    name: str
+    input: dict[str, Any] | None
+    """None where the arguments follow as `ToolInput` pieces."""
+    parent_id: str | None = None
+    """The call that started the subagent which asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolInput:
+    """A piece of the JSON of a tool call's arguments."""
+
+    id: str
+    partial_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool call came to."""
+
+    id: str
+    content: str
+    is_error: bool = False
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A tool call that was not let through."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    reason: str
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """A tool call waits until somebody allows it; `Engine.decide` tells the run."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    expires_at: float
+    """Unix seconds; then it is denied."""
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecided:
+    """What became of an `ApprovalAsked`."""
+
+    id: str
+    decision: Literal["once", "job", "deny"]
+    by: str
+    """Who decided: a user or key, or `expiry`."""
+
+
+Event = (
+    Started | Text | Thinking | Metered | ToolUse | ToolInput | ToolResult | Denied | ApprovalAsked | ApprovalDecided
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a task left, copied to its `artifacts_dir`."""
+
+    name: str
+    """Relative path in the workspace."""
+    size: int
+    """Bytes."""
+    media_type: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +231,17 @@ class Outcome:
     """What the CLI itself reckoned, kept to compare; None where it said nothing."""
     upstream_status: int | None = None
     retry_after_seconds: float | None = None
+    content: Content = ()
+    """The answer's blocks as the Messages API has them (text, thinking, tool_use); empty where it is only `text`."""
+    structured_output: Any = None
+    """What satisfies the spec's `output_schema`, where it has one."""
+    num_turns: int = 1
+    tools_used: tuple[str, ...] = ()
+    """Names, each once, in the order of first use."""
+    denials: tuple[Denied, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    attribution: Mapping[str, int] = field(default_factory=dict)
+    """Micro-dollars by agent, skill or tool ref, where a call can be attributed."""
 
     @property
     def usage(self) -> Usage:

@@ -11,7 +11,7 @@ from apps.audit.paging import BoundedPaginator
 from apps.jobs import services
 from apps.jobs.models import Call, Job
 
-_WORDS = ["request", "result", "stop_sequence"]
+_WORDS = ["request", "result", "details", "stop_sequence"]
 """Columns with a customer's or a model's words in them."""
 
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.budgets import services as budgets
 from apps.claude import spec
-from apps.jobs import eventlog
+from apps.jobs import details, eventlog
 from apps.jobs.events import Event, dumps
 from apps.jobs.models import Call, Job, JobEvent, Status
 from apps.jobs.wire import terminal_event
@@ -106,6 +106,7 @@ def _facts(outcome: spec.Outcome, *, last: int, now: datetime) -> dict[str, obje
     return {
         "status": outcome.status,
         "result": outcome.text if outcome.status == "completed" else outcome.text or None,
+        "details": details.of(outcome),
         "stop_reason": _storable(outcome.stop_reason, 32),
         "stop_sequence": outcome.stop_sequence,
         "error_code": _storable(outcome.error_code, 32),

@@ -87,9 +87,18 @@ class Job(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
     model = models.CharField(max_length=64)
     requested_model = models.CharField(max_length=64)
+    route: "JsonTextField[object, dict[str, Any] | None]" = JsonTextField(null=True)
+    """Why this model answers, where the caller asked for `auto`."""
     request: "JsonTextField[object, dict[str, Any]]" = JsonTextField()
+    grant: "JsonTextField[object, dict[str, Any] | None]" = JsonTextField(null=True)
+    """What the key was granted when the job was submitted: what the engine runs with."""
+    session_id = models.CharField(max_length=64, blank=True)
+    batch_id = models.CharField(max_length=64, blank=True)
+    batch_index = models.PositiveIntegerField(null=True)
 
     result: "JsonTextField[str | None, str | None]" = JsonTextField(null=True)
+    details: "JsonTextField[object, dict[str, Any] | None]" = JsonTextField(null=True)
+    """What the run left besides its text, where it left any: see `apps.jobs.details`."""
     stop_reason = models.CharField(max_length=32, blank=True)
     stop_sequence: "JsonTextField[str | None, str | None]" = JsonTextField(null=True)
     error_code = models.CharField(max_length=32, blank=True)
@@ -136,6 +145,8 @@ class Job(models.Model):
             models.Index(fields=["worker"], condition=Q(status="in_progress"), name="job_held"),
             models.Index(fields=["project", "id"], name="job_project"),
             models.Index(fields=["api_key", "id"], name="job_key"),
+            models.Index(fields=["session_id", "id"], condition=~Q(session_id=""), name="job_session"),
+            models.Index(fields=["batch_id", "batch_index"], condition=~Q(batch_id=""), name="job_batch"),
         ]
 
     def __str__(self) -> str:

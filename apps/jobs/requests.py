@@ -1,19 +1,58 @@
-"""What a chat job is asked to do, as it is stored in its row and handed to the engine."""
+"""What a job is asked to do, as it is stored in its row and handed to the engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from django.conf import settings
 
+from apps.claude import catalog
 from apps.claude.spec import RunSpec, Turn
 from apps.jobs.models import Job
+from apps.permissions.policy import Ask
+
+_ANSWER_TOKENS = 4_096
+"""What a chat without max_tokens is reckoned with in a budget of tokens."""
+
+
+class Request(Protocol):
+    """What `submit` takes: whatever kind of work it is, translated and already checked."""
+
+    kind: ClassVar[str]
+
+    @property
+    def model(self) -> str:
+        """Full model id."""
+
+    @property
+    def requested_model(self) -> str:
+        """What the caller wrote."""
+
+    @property
+    def session_id(self) -> str:
+        """The session that it continues or begins, empty for none."""
+
+    def ask(self) -> Ask:
+        """What the key's profile has to grant."""
+
+    def answer_tokens(self) -> int:
+        """How many tokens it is reckoned to write, for budgets of tokens."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored in the job's row."""
+
+
+def names(model: str) -> tuple[str, ...]:
+    """All names of a model, the full id first."""
+    known = catalog.find(model)
+    return (model, known.alias) if known and known.alias else (model,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """A chat, translated from whatever wire it came over and already checked. The last turn is the user's."""
 
+    kind: ClassVar[str] = "chat"
     model: str
     """Full model id."""
     requested_model: str
@@ -26,6 +65,20 @@ class ChatRequest:
     top_p: float | None = None
     user: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    tools: tuple[dict[str, Any], ...] = ()
+    """The client's functions, as the Messages API defines tools."""
+    tool_choice: dict[str, Any] | None = None
+    output_schema: dict[str, Any] | None = None
+    effort: str | None = None
+    session_id: str = ""
+
+    def ask(self) -> Ask:
+        """The model; a client's own functions run at the client and need no grant."""
+        return Ask(model=names(self.model))
+
+    def answer_tokens(self) -> int:
+        """As many as it may write, or what a chat usually does."""
+        return self.max_tokens or _ANSWER_TOKENS
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values; `from_json` reads it back."""
@@ -40,13 +93,19 @@ class ChatRequest:
             "top_p": self.top_p,
             "user": self.user,
             "metadata": dict(self.metadata),
+            "tools": list(self.tools),
+            "tool_choice": self.tool_choice,
+            "output_schema": self.output_schema,
+            "effort": self.effort,
+            "session_id": self.session_id,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The request that `to_json` wrote. Raises KeyError or TypeError for anything else."""
         turns = tuple(Turn(turn["role"], tuple(turn["content"])) for turn in data["turns"])
-        return cls(**{**data, "turns": turns, "stop": tuple(data["stop"])})
+        lists = {name: tuple(data.get(name, ())) for name in ("stop", "tools")}
+        return cls(**{**data, "turns": turns, **lists})
 
 
 def run_spec(job: Job) -> RunSpec:
@@ -63,6 +122,16 @@ def run_spec(job: Job) -> RunSpec:
         temperature=request.temperature,
         top_p=request.top_p,
         cap_microusd=job.cap_microusd,
-        wall_seconds=settings.JOB_TIMEOUT_SECONDS,
+        wall_seconds=wall_seconds(job),
         idle_seconds=settings.JOB_IDLE_SECONDS,
+        tools=request.tools,
+        tool_choice=request.tool_choice,
+        output_schema=request.output_schema,
+        effort=request.effort,
     )
+
+
+def wall_seconds(job: Job) -> float:
+    """How long the job may run: what was granted, and never longer than the operator lets any job run."""
+    granted = (job.grant or {}).get("max_seconds", settings.JOB_TIMEOUT_SECONDS)
+    return float(min(granted, settings.JOB_TIMEOUT_SECONDS))

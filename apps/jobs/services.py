@@ -16,7 +16,7 @@ from apps.jobs.engines import credential
 from apps.jobs.ids import new_job_id
 from apps.jobs.models import Job, Lane, Status
 from apps.jobs.queue import ring
-from apps.jobs.requests import ChatRequest
+from apps.jobs.requests import Request
 from apps.keys.models import ApiKey
 
 __all__ = ["BudgetExceeded", "CredentialMissing", "Denied", "abandon", "cancel", "revoke_running", "submit"]
@@ -35,8 +35,8 @@ class CredentialMissing(Exception):
         )
 
 
-def submit(*, key: ApiKey, request: ChatRequest, request_id: str, now: datetime, lane: Lane = Lane.INTERACTIVE) -> Job:
-    """Queue a chat for the key's project: granted, its cap held in every budget, on record, or not at all.
+def submit(*, key: ApiKey, request: Request, request_id: str, now: datetime, lane: Lane = Lane.INTERACTIVE) -> Job:
+    """Queue a job for the key's project: granted, its cap held in every budget, on record, or not at all.
 
     Raises CredentialMissing, Denied or BudgetExceeded; the latter two are on record too.
     """
@@ -46,6 +46,7 @@ def submit(*, key: ApiKey, request: ChatRequest, request_id: str, now: datetime,
     try:
         with transaction.atomic():
             grant = admission.permit(key=key, request=request)
+            job.grant = grant.to_json()
             size = len(str(job.request))
             job.cap_microusd = admission.hold(key=key, grant=grant, request=request, job_id=job.id, size=size, now=now)
             job.save(force_insert=True)
@@ -72,9 +73,10 @@ def _record(action: str, key: ApiKey, job: Job, *, outcome: str, reason: str, no
     )
 
 
-def _new_job(key: ApiKey, request: ChatRequest, request_id: str, lane: Lane, now: datetime) -> Job:
+def _new_job(key: ApiKey, request: Request, request_id: str, lane: Lane, now: datetime) -> Job:
     return Job(
         id=new_job_id(now),
+        kind=request.kind,
         lane=lane,
         project=key.project,
         api_key=key,
@@ -82,6 +84,7 @@ def _new_job(key: ApiKey, request: ChatRequest, request_id: str, lane: Lane, now
         model=request.model,
         requested_model=request.requested_model[:64],
         request=request.to_json(),
+        session_id=request.session_id,
         cap_microusd=settings.JOB_MAX_COST_MICROUSD,
         created_at=now,
         expires_at=now + timedelta(seconds=settings.JOB_TIMEOUT_SECONDS),

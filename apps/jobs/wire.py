@@ -1,13 +1,16 @@
 """The job object: how a job looks to a client, in answers and in the terminal event."""
 
 from datetime import datetime
+from urllib.parse import quote
 
+from apps.jobs import details
 from apps.jobs.events import Event
 from apps.jobs.models import Job, Status
 
 
 def job_object(job: Job) -> dict[str, object]:
     """The job object of the wire. Reads `job.project.slug`: select the project with the job."""
+    left = details.read(job.details)
     return {
         "id": job.id,
         "object": "job",
@@ -15,19 +18,20 @@ def job_object(job: Job) -> dict[str, object]:
         "status": job.status,
         "project_id": job.project.slug,
         "model": job.model,
-        "routed_from": None,
+        "routed_from": job.requested_model if job.route else None,
         "result": job.result,
-        "structured_output": None,
+        "content": left["content"],
+        "structured_output": left["structured_output"],
         "usage": usage_object(job),
         "cost_usd": job.cost_microusd / 1_000_000,
         "estimated": job.estimated,
-        "num_turns": 1 if job.started_at else 0,
+        "num_turns": left["num_turns"] if job.started_at else 0,
         "stop_reason": job.stop_reason or None,
         "stop_sequence": job.stop_sequence,
-        "tools_used": [],
-        "permission_denials": [],
-        "artifacts": [],
-        "session_id": None,
+        "tools_used": left["tools_used"],
+        "permission_denials": left["permission_denials"],
+        "artifacts": [{**each, "url": _artifact_url(job, each["name"])} for each in left["artifacts"]],
+        "session_id": job.session_id or None,
         "error": _error(job),
         "created_at": _unix(job.created_at),
         "started_at": _unix(job.started_at),
@@ -50,6 +54,10 @@ def terminal_event(job: Job) -> Event:
     """The last event of a closed job: the same whether it is sent live or replayed years later."""
     kind = "done" if job.status == Status.COMPLETED else "error"
     return Event(job.last_sequence_number, kind, job_object(job))
+
+
+def _artifact_url(job: Job, name: str) -> str:
+    return f"/v1/jobs/{job.id}/artifacts/{quote(name)}"
 
 
 def _error(job: Job) -> dict[str, object] | None:

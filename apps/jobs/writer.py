@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from redis.asyncio.client import Pipeline
 
@@ -16,6 +16,14 @@ JOIN_SECONDS = 0.03
 RETRY_SECONDS = 0.1
 GIVE_UP_SECONDS = 60.0
 """A closed job's events that Valkey did not take for so long are dropped: the database has them."""
+
+_NAMES: dict[type, str] = {
+    spec.ToolUse: "tool_use",
+    spec.ToolResult: "tool_result",
+    spec.Denied: "denied",
+    spec.ApprovalAsked: "approval",
+    spec.ApprovalDecided: "approval_decided",
+}
 
 
 @dataclass(eq=False, slots=True)
@@ -32,6 +40,7 @@ class Transcript:
     closed_at: float | None = None
     _pieces: list[str] = field(default_factory=list)
     _kind: str = ""
+    _tool_id: str = ""
     _begun: set[str] = field(default_factory=set)
 
     async def emit(self, event: spec.Event) -> None:
@@ -44,30 +53,40 @@ class Transcript:
                 self._say("token", text)
             case spec.Thinking(text):
                 self._say("thinking", text)
+            case spec.ToolInput(tool_id, partial_json):
+                self._say("tool_input", partial_json, tool_id)
             case spec.Metered(call):
                 self.calls[call.id] = call
                 self.unsent_calls.add(call.id)
                 self.writer.send_soon()
+            case _:
+                self.complete()
+                self._kind = ""
+                self._append(_NAMES[type(event)], asdict(event))
+                self.writer.send_now()
 
     def complete(self) -> list[Event]:
         """All events so far, nothing held back for joining."""
         if self._pieces:
             pieces, self._pieces = self._pieces, []
-            self._append(self._kind, {"text": "".join(pieces)})
+            self._append(self._kind, self._piece("".join(pieces)))
         return self.events
 
-    def _say(self, kind: str, text: str) -> None:
+    def _say(self, kind: str, text: str, tool_id: str = "") -> None:
         """The first piece of its kind becomes an event at once; later ones wait for their neighbours."""
-        if kind != self._kind:
+        if (kind, tool_id) != (self._kind, self._tool_id):
             self.complete()
-            self._kind = kind
+            self._kind, self._tool_id = kind, tool_id
         if kind in self._begun:
             self._pieces.append(text)
             self.writer.send_soon()
         else:
             self._begun.add(kind)
-            self._append(kind, {"text": text})
+            self._append(kind, self._piece(text))
             self.writer.send_now()
+
+    def _piece(self, text: str) -> dict[str, object]:
+        return {"id": self._tool_id, "partial_json": text} if self._kind == "tool_input" else {"text": text}
 
     def _append(self, kind: str, data: dict[str, object]) -> None:
         self.events.append(Event(len(self.events) + 1, kind, data))

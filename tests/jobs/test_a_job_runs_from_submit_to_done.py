@@ -47,6 +47,7 @@ def test_the_last_event_is_the_job_object(atlas: ApiKey, ask: Ask, worker: Worke
         "model": "claude-haiku-5-5",
         "routed_from": None,
         "result": "t0 ",
+        "content": [],
         "structured_output": None,
         "usage": {
             "input_tokens": 10,
