@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "django_q",
     "axes",
     "csp",
+    "django_htmx",
     "config",  # last, because its admin takes back what others registered
 ]
 # Only pages pass through these: the API has a short way of its own (apps.api.gateway).
