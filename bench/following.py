@@ -19,7 +19,10 @@ _EVENT = re.compile(rb"id: (\d+)\nevent: (\w+)\ndata: (.*)")
 
 
 async def fan_out(target: Target, report: Report) -> None:
-    """16 jobs at 50 tokens/s, 200 followers, 20 s; then the same with random reconnects."""
+    """16 jobs at 50 tokens/s, 200 followers, 20 s; then the same with random reconnects. On a pool that has grown."""
+    async with target.session() as session:
+        for _ in range(4):
+            await asyncio.gather(*(target.chat(session, "[[first: 3]] hello", stream=False) for _ in range(_JOBS)))
     for reconnect in (False, True):
         delays, faults = await _follow_all(target, reconnect)
         p95 = percentile(delays, 95)

@@ -75,6 +75,8 @@ class Pool:
         self._starting = 0
         self._upstream_seconds = 0.0
         self._background: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        """Processes on their way out, which `close` waits for and never cancels: their jails would outlive us."""
         self._closed = False
         self._cores = os.cpu_count() or 1
         self._max_starting = self._cores
@@ -93,8 +95,10 @@ class Pool:
         await asyncio.gather(*self._background, return_exceptions=True)
         for waiter in self._waiters:
             waiter.process.cancel()
-        await asyncio.gather(*(process.aclose() for process in self._all), return_exceptions=True)
+        for process in self._all:
+            self._end(process)
         self._all.clear()
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def acquire(self, project: str, model: str) -> LiveProcess:
         """A process for this project, waiting as long as it takes; the caller bounds the wait."""
@@ -130,7 +134,7 @@ class Pool:
         if process in self._all:
             self._all.discard(process)
             self._forget(process)
-            self._spawn_task(process.aclose())
+            self._end(process)
             self._grow()
 
     def processes(self) -> Sequence[LiveProcess]:
@@ -156,6 +160,7 @@ class Pool:
                 self._spawn_task(self._refill())
                 return process
             self._all.discard(process)
+            self._end(process)
         return None
 
     def _offer(self, process: LiveProcess) -> None:
@@ -214,7 +219,7 @@ class Pool:
             return False
         self._all.discard(oldest)
         self._forget(oldest)
-        self._spawn_task(oldest.aclose())
+        self._end(oldest)
         return True
 
     async def _bring_up(self) -> None:
@@ -275,6 +280,11 @@ class Pool:
         for where in (self._idle, self._fresh):
             with contextlib.suppress(ValueError):
                 where.remove(process)
+
+    def _end(self, process: LiveProcess) -> None:
+        ending = asyncio.create_task(process.aclose())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _spawn_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -106,7 +106,7 @@ def test_both_sides_of_a_rotation_are_recorded() -> None:
     old, _ = key_of_alice()
     new, secret = rotate(key=old, overlap=DAY, actor="user:alice", ip="192.0.2.1", now=NOON)
     [rotated] = deeds("key.rotated")
-    issued = deeds("key.issued")[-1]
+    [issued] = [deed for deed in deeds("key.issued") if deed.target_id == new.public_id]
     assert (rotated.target_id, rotated.actor, rotated.ip) == (old.public_id, "user:alice", "192.0.2.1")
     assert rotated.data["successor"] == new.public_id
     assert rotated.data["before"] == {"expires_at": None}
