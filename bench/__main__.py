@@ -1,13 +1,14 @@
-"""`bin/bench [first throughput burst slow fanout idle]`: everything, or the cases that are named."""
+"""`bin/bench [discovery first throughput burst slow fanout idle]`: everything, or the cases that are named."""
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
-from bench import chat, following, idle
+from bench import capabilities, chat, following, idle
 from bench.report import Report
 from bench.rig import scripted_model, service
 
-CASES = ("idle", "first", "throughput", "burst", "slow", "fanout")
+CASES = ("discovery", "idle", "first", "throughput", "burst", "slow", "fanout")
 
 
 def main() -> None:
@@ -17,17 +18,11 @@ def main() -> None:
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(CASES)}")
     report = Report()
+    if "discovery" in wanted:
+        capabilities.discovery(report)
     with scripted_model() as upstream:
         if set(wanted) & {"idle", "first", "throughput", "burst"}:
-            with service(upstream, slots=4) as target:
-                if "idle" in wanted:
-                    idle.weigh(target, report)
-                if "first" in wanted:
-                    asyncio.run(chat.first_token(target, upstream, report))
-                if "throughput" in wanted:
-                    asyncio.run(chat.throughput(target, report))
-                if "burst" in wanted:
-                    asyncio.run(chat.burst(target, report))
+            _chats(wanted, upstream, report)
         if "slow" in wanted or "fanout" in wanted:
             with service(upstream, slots=32) as target:
                 if "slow" in wanted:
@@ -35,6 +30,18 @@ def main() -> None:
                 if "fanout" in wanted:
                     asyncio.run(following.fan_out(target, report))
     print(f"\n{report.markdown()}")
+
+
+def _chats(wanted: Sequence[str], upstream: str, report: Report) -> None:
+    with service(upstream, slots=4) as target:
+        if "idle" in wanted:
+            idle.weigh(target, report)
+        if "first" in wanted:
+            asyncio.run(chat.first_token(target, upstream, report))
+        if "throughput" in wanted:
+            asyncio.run(chat.throughput(target, report))
+        if "burst" in wanted:
+            asyncio.run(chat.burst(target, report))
 
 
 if __name__ == "__main__":

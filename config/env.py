@@ -27,6 +27,10 @@ def _names(raw: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in raw.split(",") if name.strip())
 
 
+def _paths(raw: str) -> tuple[Path, ...]:
+    return tuple(_path(name) for name in _names(raw))
+
+
 def _count(raw: str) -> int:
     value = int(raw)
     if value < 0:
@@ -201,6 +205,13 @@ class Env:
         "~/.claude",
         _path,
         "Directory of the operator's own agents and skills.",
+    )
+    capability_dirs: tuple[Path, ...] = _setting(
+        "CAPABILITY_DIRS",
+        "",
+        _paths,
+        "Further folders, separated by commas, each with `agents/*.md` and `skills/*/SKILL.md` in it; they come before "
+        "`CLAUDE_HOME`.",
     )
     claude_slots: int = _setting(
         "CLAUDE_SLOTS",

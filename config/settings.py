@@ -36,6 +36,7 @@ CLAUDE_CODE_OAUTH_TOKEN = ENV.claude_code_oauth_token
 ANTHROPIC_BASE_URL = ENV.anthropic_base_url
 CLAUDE_CLI_PATH = ENV.claude_cli_path
 CLAUDE_HOME = ENV.claude_home
+CAPABILITY_DIRS = ENV.capability_dirs
 CLAUDE_SLOTS = ENV.claude_slots
 WORKERS = ENV.workers
 DEFAULT_MODEL = ENV.default_model
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "apps.permissions",
     "apps.keys",
     "apps.budgets",
+    "apps.capabilities",
     "apps.jobs",
     "apps.api",
     "django.contrib.admin",

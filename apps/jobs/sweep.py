@@ -9,6 +9,7 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.audit.sealing import Raced
 from apps.budgets import services as budgets
+from apps.capabilities import services as capabilities
 from apps.jobs import health, valkey
 from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.models import Job, JobEvent
@@ -32,6 +33,7 @@ def sweep(*, node: str, now: datetime) -> None:
     budgets.expire_holds(now=now)
     budgets.deliver_aside(now=now)
     _seal(now=now)
+    capabilities.scan_if_changed(now=now)
     try:
         close_lost_jobs(closer=node, where=Q(lease_until__lte=now), now=now)
         health.forget_silent_workers(now=now)
