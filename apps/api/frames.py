@@ -23,7 +23,9 @@ def frame(event: Event, job_id: str) -> dict[str, Any]:
         case "error":
             problem = of_job(event.data)
             return {**head, "code": problem.code, "message": problem.message, **_job(event.data)}
-    return {**head, **event.data}
+        case "started":
+            return {**head, **event.data}
+    return {**head, **_call(event.data)}
 
 
 def encoded(event: Event, job_id: str) -> bytes:
@@ -36,6 +38,11 @@ def encoded(event: Event, job_id: str) -> bytes:
 @lru_cache(maxsize=4096)
 def _encoded_token(job_id: str, sequence_number: int, text: str) -> bytes:
     return jsonio.dumps(frame(Event(sequence_number, "token", {"text": text}), job_id))
+
+
+def _call(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells of a tool call: its id is not the frame's."""
+    return {"tool_use_id" if name == "id" else name: value for name, value in data.items()}
 
 
 def _job(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The models that can be asked for, and where the CLI binary is.
 
-Ids, context windows and the sampling column are those the CLI 2.1.330 reports for itself; a contract test compares.
+Ids, context windows and what a model can are those of the CLI 2.1.330's own table (`capabilities` in its bundle).
 """
 
 import os
@@ -20,22 +20,29 @@ class ModelInfo:
     context_tokens: int
     sampling: bool
     """Whether temperature and top_p can be honoured: models whose thinking cannot be switched off refuse them."""
+    always_thinks: bool
+    """Whether its thinking cannot be switched off; then the upstream takes no forced choice of a tool either."""
+    efforts: tuple[str, ...]
+    """The efforts it knows, least first; none where thinking is measured by a budget of tokens."""
 
+
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_FOUR_EFFORTS = ("low", "medium", "high", "max")
 
 MODELS: tuple[ModelInfo, ...] = (
-    ModelInfo("claude-haiku-5-5", "haiku", "Claude Haiku 5.5", 1_000_000, False),
-    ModelInfo("claude-sonnet-5-5", "sonnet", "Claude Sonnet 5.5", 1_000_000, False),
-    ModelInfo("claude-opus-5-5", "opus", "Claude Opus 5.5", 1_000_000, False),
-    ModelInfo("claude-fable-5-2", "fable", "Claude Fable 5.2", 1_000_000, False),
-    ModelInfo("claude-opus-5", None, "Claude Opus 5", 1_000_000, False),
-    ModelInfo("claude-sonnet-5", None, "Claude Sonnet 5", 1_000_000, False),
-    ModelInfo("claude-opus-4-8", None, "Claude Opus 4.8", 1_000_000, False),
-    ModelInfo("claude-opus-4-7", None, "Claude Opus 4.7", 1_000_000, False),
-    ModelInfo("claude-opus-4-6", None, "Claude Opus 4.6", 200_000, True),
-    ModelInfo("claude-opus-4-5", None, "Claude Opus 4.5", 200_000, True),
-    ModelInfo("claude-sonnet-4-6", None, "Claude Sonnet 4.6", 200_000, True),
-    ModelInfo("claude-sonnet-4-5", None, "Claude Sonnet 4.5", 200_000, True),
-    ModelInfo("claude-haiku-4-5", None, "Claude Haiku 4.5", 200_000, True),
+    ModelInfo("claude-haiku-5-5", "haiku", "Claude Haiku 5.5", 1_000_000, False, True, _EFFORTS),
+    ModelInfo("claude-sonnet-5-5", "sonnet", "Claude Sonnet 5.5", 1_000_000, False, True, _EFFORTS),
+    ModelInfo("claude-opus-5-5", "opus", "Claude Opus 5.5", 1_000_000, False, True, _EFFORTS),
+    ModelInfo("claude-fable-5-2", "fable", "Claude Fable 5.2", 1_000_000, False, True, _EFFORTS),
+    ModelInfo("claude-opus-5", None, "Claude Opus 5", 1_000_000, False, False, _EFFORTS),
+    ModelInfo("claude-sonnet-5", None, "Claude Sonnet 5", 1_000_000, False, False, _EFFORTS),
+    ModelInfo("claude-opus-4-8", None, "Claude Opus 4.8", 1_000_000, False, False, _EFFORTS),
+    ModelInfo("claude-opus-4-7", None, "Claude Opus 4.7", 1_000_000, False, False, _EFFORTS),
+    ModelInfo("claude-opus-4-6", None, "Claude Opus 4.6", 200_000, True, False, _FOUR_EFFORTS),
+    ModelInfo("claude-opus-4-5", None, "Claude Opus 4.5", 200_000, True, False, ()),
+    ModelInfo("claude-sonnet-4-6", None, "Claude Sonnet 4.6", 200_000, True, False, _FOUR_EFFORTS),
+    ModelInfo("claude-sonnet-4-5", None, "Claude Sonnet 4.5", 200_000, True, False, ()),
+    ModelInfo("claude-haiku-4-5", None, "Claude Haiku 4.5", 200_000, True, False, ()),
 )
 
 _BY_NAME = {name: model for model in MODELS for name in (model.id, model.alias) if name}

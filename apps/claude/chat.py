@@ -5,12 +5,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from apps.claude import outcomes
+from apps.claude import compose, outcomes
+from apps.claude.answer import Answer
 from apps.claude.live import CliUnfit, LiveProcess
 from apps.claude.pool import Pool
 from apps.claude.process import CliGone
-from apps.claude.protocol import AnswerStop, Nudge, Result, TextDelta, ThinkingDelta
-from apps.claude.spec import Event, Metered, Outcome, RunSpec, Started, Text, Thinking
+from apps.claude.protocol import AnswerStop, Nudge, Piece, Result
+from apps.claude.spec import Event, Metered, Outcome, RunSpec, Started
 from apps.claude.tab import Tab
 
 _RESULT_SECONDS = 0.5
@@ -36,7 +37,7 @@ class ChatRun:
         self._acquiring: asyncio.Task[LiveProcess] | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._tab = Tab(spec, self._checkpoint)
-        self._text: list[str] = []
+        self._answer = Answer()
         self._background: set[asyncio.Future[Any]] = set()
         self._deadline = time.monotonic() + spec.wall_seconds
 
@@ -50,7 +51,7 @@ class ChatRun:
         try:
             for attempt in range(1, _ATTEMPTS + 1):
                 outcome = await self._attempt(pool)
-                untouched = not self._tab.meters and not self._text
+                untouched = not self._tab.meters and not self._answer.begun
                 if outcome.error_code != outcomes.CLI_ERROR or not untouched or attempt == _ATTEMPTS:
                     return outcome
                 self._tab = Tab(self.spec, self._checkpoint)
@@ -65,22 +66,22 @@ class ChatRun:
         try:
             process = await self._acquire(pool)
         except _Stopped:
-            return outcomes.stopped(self._stop_code, self._tab, "")
+            return outcomes.stopped(self._stop_code, self._tab, self._answer)
         except CliUnfit as unfit:
-            return outcomes.cli_failed(str(unfit), self._tab, "")
+            return outcomes.cli_failed(str(unfit), self._tab, self._answer)
         self._process = process
         try:
             await self._prepare(process)
             before_usd = process.cost_usd
             stop = await self._relay(process)
             result = await self._result(process, stop)
-            outcome = outcomes.ended(self._tab, stop, result, "".join(self._text), before_usd)
+            outcome = outcomes.ended(self._tab, stop, result, self._answer, before_usd)
         except _Stopped:
             process.lane.cut()
-            outcome = outcomes.stopped(self._stop_code, self._tab, "".join(self._text))
+            outcome = outcomes.stopped(self._stop_code, self._tab, self._answer)
         except (CliGone, CliUnfit) as gone:
             process.lane.cut()
-            outcome = outcomes.cli_failed(str(gone), self._tab, "".join(self._text))
+            outcome = outcomes.cli_failed(str(gone), self._tab, self._answer)
         finally:
             self._process = None
         pool.keep_busy(_clear(pool, process, self._tab))
@@ -108,7 +109,7 @@ class ChatRun:
         if self._stop_code:
             raise _Stopped
         process.lane.tab = self._tab
-        process.ask(self.spec.turns[-1].content)
+        process.ask(compose.shown(self.spec))
         await self._emit(Started(self.spec.model))
 
     async def _relay(self, process: LiveProcess) -> AnswerStop | Result:
@@ -119,16 +120,13 @@ class ChatRun:
                 raise _Stopped
             self._tab.last_heard = time.monotonic()
             match frame:
-                case TextDelta(text):
-                    self._text.append(text)
-                    await self._emit(Text(text))
-                case ThinkingDelta(text):
-                    await self._emit(Thinking(text))
                 case AnswerStop():
                     return frame
                 case Result():
                     process.heard(frame)
                     return frame
+            if isinstance(frame, Piece) and (event := self._answer.hear(frame)):
+                await self._emit(event)
 
     async def _result(self, process: LiveProcess, stop: AnswerStop | Result) -> Result | None:
         """The CLI's own account of the turn, if it comes soon."""

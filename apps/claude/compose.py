@@ -1,19 +1,19 @@
 """The request that goes upstream: what the CLI asked, completed with the conversation that the CLI never held.
 
-A live chat process is given the newest message only. System prompt, earlier turns and sampling parameters are put in
-here, exactly as the client sent them; whatever else the CLI's request holds is refused. So a conversation cannot leak
-through a live process even if its rewind failed: a leftover message ends the process instead of reaching the upstream.
-Why not through the CLI's own protocol: docs/decisions/0002-the-egress-composes.md.
+A live chat process is given the newest message only. System prompt, earlier turns, functions and sampling parameters
+are put in here, exactly as the client sent them; whatever else the CLI's request holds is refused. So a conversation
+cannot leak through a live process even if its rewind failed: a leftover message ends the process instead of reaching
+the upstream. Why not through the CLI's own protocol: docs/decisions/0002-the-egress-composes.md.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+from apps.claude import options
 from apps.claude.launch import SYSTEM_PLACEHOLDER
 from apps.claude.spec import Content, RunSpec
 
 _MARK = "cache_control"
-_MIN_THINKING_BUDGET = 1024
 
 
 class Mismatch(Exception):
@@ -28,38 +28,37 @@ class _Newest:
     notes: list[dict[str, Any]]
 
 
+def shown(spec: RunSpec) -> Content:
+    """What the CLI is told of the newest message: its words, and a stand-in of this run's own for everything else.
+
+    A tool's result has no place in a conversation whose calls the CLI never saw, and the CLI would look into images and
+    files, and may change or refuse them.
+    """
+    return tuple(
+        {"type": "text", "text": block["text"]}
+        if block.get("type") == "text" and block["text"].strip()
+        else {"type": "text", "text": f"[{block.get('type')} {index} of {spec.job_id}]"}
+        for index, block in enumerate(spec.turns[-1].content)
+    )
+
+
 def chat_request(asked: dict[str, Any], spec: RunSpec) -> dict[str, Any]:
     """The CLI's request body completed for this run. Raises Mismatch."""
     if asked.get("model") != spec.model:
         raise Mismatch(f"the CLI asked for model {asked.get('model')!r}")
-    if asked.get("tools") or asked.get("mcp_servers"):
+    if asked.get("tools") or asked.get("mcp_servers") or asked.get("tool_choice"):
         raise Mismatch("the CLI offered tools in a tool-less chat")
-    newest = _newest(asked.get("messages"), spec.turns[-1].content)
+    newest = _newest(asked.get("messages"), shown(spec))
     body = dict(asked)
     body["system"] = _system(asked.get("system"), spec.system)
     body["messages"] = _messages(spec, newest)
-    if spec.max_tokens is not None:
-        clamp_max_tokens(body, spec.max_tokens)
-    if spec.stop:
-        body["stop_sequences"] = list(spec.stop)
-    if spec.temperature is not None or spec.top_p is not None:
-        _sampling(body, spec)
+    if _marks_itself(spec):
+        body["system"] = [_unmarked(block) for block in body["system"]]
+    options.apply(body, spec)
     return body
 
 
-def clamp_max_tokens(body: dict[str, Any], limit: int) -> None:
-    """Lower max_tokens to the limit, and the thinking budget, which must be smaller, with it."""
-    body["max_tokens"] = min(int(body.get("max_tokens") or limit), limit)
-    thinking = body.get("thinking")
-    if isinstance(thinking, dict) and thinking.get("type") == "enabled":
-        if body["max_tokens"] > _MIN_THINKING_BUDGET:
-            budget = min(int(thinking.get("budget_tokens") or 0), body["max_tokens"] - 1)
-            body["thinking"] = thinking | {"budget_tokens": max(budget, _MIN_THINKING_BUDGET)}
-        else:
-            _without_thinking(body)
-
-
-def _newest(messages: object, content: Content) -> _Newest:
+def _newest(messages: object, expected: Content) -> _Newest:
     if not isinstance(messages, list):
         raise Mismatch("the CLI's request has no messages")
     users = [message for message in messages if message.get("role") == "user"]
@@ -69,7 +68,7 @@ def _newest(messages: object, content: Content) -> _Newest:
     blocks = users[0].get("content")
     if isinstance(blocks, str):
         blocks = [{"type": "text", "text": blocks}]
-    if _texts(blocks) != _texts(content) or len(blocks) != len(content):
+    if _texts(blocks) != _texts(expected) or len(blocks) != len(expected):
         raise Mismatch("the CLI changed the newest message")
     marks = blocks[-1].get(_MARK) or next((note["content"][-1].get(_MARK) for note in notes if note["content"]), None)
     # A note with text would tell the model about this host; one without only carries the turn's effort.
@@ -100,21 +99,19 @@ def _messages(spec: RunSpec, newest: _Newest) -> list[dict[str, Any]]:
     """All turns, the CLI's notes behind the first user message and its cache mark on the last block: its own shape."""
     messages: list[dict[str, Any]] = [{"role": turn.role, "content": list(turn.content)} for turn in spec.turns]
     last = messages[-1]["content"]
-    if newest.marks and last:
+    if newest.marks and last and not _marks_itself(spec):
         last[-1] = last[-1] | {_MARK: newest.marks}
+    if words := options.note(spec):
+        last.append({"type": "text", "text": words})  # behind the mark: the next turn does not have it
     first_user = next(index for index, message in enumerate(messages) if message["role"] == "user")
-    return [*messages[: first_user + 1], *newest.notes, *messages[first_user + 1 :]]
+    return [*messages[: first_user + 1], *map(dict, newest.notes), *messages[first_user + 1 :]]
 
 
-def _sampling(body: dict[str, Any], spec: RunSpec) -> None:
-    """The upstream takes temperature and top_p only from a call that does not think."""
-    _without_thinking(body)
-    if spec.temperature is not None:
-        body["temperature"] = spec.temperature
-    if spec.top_p is not None:
-        body["top_p"] = spec.top_p
+def _marks_itself(spec: RunSpec) -> bool:
+    """Whether the client says what is to be cached; then the CLI's marks, of which there may be four, make room."""
+    blocks = [*spec.tools, *(block for turn in spec.turns for block in turn.content)]
+    return any(_MARK in block for block in blocks)
 
 
-def _without_thinking(body: dict[str, Any]) -> None:
-    body.pop("thinking", None)
-    body.pop("context_management", None)  # its only edit clears thinking, and is refused without
+def _unmarked(block: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in block.items() if name != _MARK}

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from apps.claude import compose, pricing, rehearsal
+from apps.claude import compose, options, pricing, rehearsal
 from apps.claude.credential import Credential
 from apps.claude.launch import SOCKET_NAME
 from apps.claude.metering import Meter
@@ -28,6 +28,10 @@ _REQUEST_HEADERS = ("anthropic-version", "anthropic-beta", "user-agent", "x-app"
 _ANSWER_HEADERS = ("content-type", "retry-after", "request-id", "x-should-retry")
 _EXACT_COUNT_BELOW_TOKENS = 16_384
 """Counting bytes as tokens overstates a prompt; when that leaves less than this for the answer, the upstream counts."""
+
+_COUNTED = ("model", "system", "messages", "tools", "tool_choice", "thinking")
+_TOOL_PREAMBLE = " " * 1024
+"""What the upstream itself tells a model about tools, in bytes as above: about 350 tokens."""
 
 _BROKEN_OFF = Failure.of(502, "api_error", "The upstream broke off its answer.")
 
@@ -182,7 +186,8 @@ class Egress:
     async def _fit_into_cap(self, tab: Tab, body: dict[str, Any], headers: dict[str, str]) -> bool:
         """Lower max_tokens to what the cap carries in the worst case. False where not even the prompt fits."""
         wanted = int(body["max_tokens"])
-        prompt = json.dumps([body["system"], body["messages"]], ensure_ascii=False)
+        read = [body.get("tools"), body["system"], body["messages"], body.get("output_config")]
+        prompt = json.dumps(read, ensure_ascii=False) + _TOOL_PREAMBLE * bool(body.get("tools"))
         afford = partial(
             pricing.affordable_output_tokens,
             body["model"],
@@ -199,13 +204,13 @@ class Egress:
             return False
         if affordable < wanted:
             tab.short_of_money = True
-            compose.clamp_max_tokens(body, affordable)
+            options.clamp_max_tokens(body, affordable)
         return True
 
     async def _count(self, body: dict[str, Any], headers: dict[str, str]) -> int | None:
         """The upstream's own count of the prompt's tokens, which costs nothing; None where it will not tell."""
         assert self._session is not None
-        asked = {name: body[name] for name in ("model", "system", "messages", "tools", "thinking") if body.get(name)}
+        asked = {name: body[name] for name in _COUNTED if body.get(name)}
         try:
             url = f"{self._upstream}/v1/messages/count_tokens?beta=true"
             timeout = aiohttp.ClientTimeout(total=_CONNECT_SECONDS)

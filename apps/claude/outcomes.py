@@ -1,5 +1,8 @@
 """How a chat run ended, read from its tab and the CLI's last words. Pure."""
 
+from typing import Any
+
+from apps.claude.answer import Answer
 from apps.claude.protocol import AnswerStop, Result
 from apps.claude.spec import Outcome
 from apps.claude.tab import Failure, Tab
@@ -17,54 +20,58 @@ _CODES = {402: COST_LIMIT, 429: RATE_LIMITED, 529: OVERLOADED}
 _CREDENTIAL_REFUSED = "The upstream refused the service's credential; its operator has to check it."
 
 
-def ended(tab: Tab, stop: AnswerStop | Result, result: Result | None, text: str, cost_before_usd: float) -> Outcome:
+def ended(tab: Tab, stop: AnswerStop | Result, result: Result | None, answer: Answer, before_usd: float) -> Outcome:
     """The outcome of a turn that the model or the CLI called over.
 
     stop: how the answer ended, or the CLI's result where there was no answer; result: the CLI's own account.
     """
     if tab.mismatch is not None:
-        return cli_failed(f"the CLI's request was not this run's: {tab.mismatch}", tab, text)
+        return cli_failed(f"the CLI's request was not this run's: {tab.mismatch}", tab, answer)
     if tab.failure is not None:
-        return _refused(tab.failure, tab, text)
+        return _refused(tab.failure, tab, answer)
     if isinstance(stop, Result):
-        return cli_failed(stop.text or "the CLI ended without an answer", tab, text)
+        return cli_failed(stop.text or "the CLI ended without an answer", tab, answer)
     short = stop.stop_reason == "max_tokens" and tab.short_of_money
     cap_usd = tab.spec.cap_microusd / 1_000_000
     return Outcome(
         status="failed" if short else "completed",
         error_code=COST_LIMIT if short else None,
         error_message=f"The answer was stopped: this job may not spend more than ${cap_usd:.2f}." if short else None,
-        text=text,
+        **_said(answer),
         stop_reason=stop.stop_reason,
         stop_sequence=stop.stop_sequence,
         calls=tab.calls(),
-        cli_cost_microusd=round((result.total_cost_usd - cost_before_usd) * 1_000_000) if result else None,
+        cli_cost_microusd=round((result.total_cost_usd - before_usd) * 1_000_000) if result else None,
         upstream_status=402 if short else None,
     )
 
 
-def stopped(code: str | None, tab: Tab, text: str) -> Outcome:
+def stopped(code: str | None, tab: Tab, answer: Answer) -> Outcome:
     """The outcome of a run that we ended: cancelled, or out of time."""
     if code == TIMEOUT:
         message = "The job ran out of time: no answer, or no further output, within its limits."
-        return Outcome("failed", TIMEOUT, message, text, calls=tab.calls())
-    return Outcome("cancelled", CANCELLED, "The job was cancelled.", text, calls=tab.calls())
+        return Outcome("failed", TIMEOUT, message, calls=tab.calls(), **_said(answer))
+    return Outcome("cancelled", CANCELLED, "The job was cancelled.", calls=tab.calls(), **_said(answer))
 
 
-def cli_failed(reason: str, tab: Tab, text: str) -> Outcome:
+def cli_failed(reason: str, tab: Tab, answer: Answer) -> Outcome:
     """The outcome of a run whose CLI failed or was not to be trusted."""
-    return Outcome("failed", CLI_ERROR, f"The CLI failed: {reason[:1000]}", text, calls=tab.calls())
+    return Outcome("failed", CLI_ERROR, f"The CLI failed: {reason[:1000]}", calls=tab.calls(), **_said(answer))
 
 
-def _refused(failure: Failure, tab: Tab, text: str) -> Outcome:
+def _refused(failure: Failure, tab: Tab, answer: Answer) -> Outcome:
     status = failure.status
     code = _CODES.get(status) or (UPSTREAM_ERROR if status in (401, 403) or status >= 500 else INVALID_REQUEST)
     return Outcome(
         "failed",
         code,
         _CREDENTIAL_REFUSED if status in (401, 403) else failure.message,
-        text,
         calls=tab.calls(),
         upstream_status=status,
         retry_after_seconds=failure.retry_after_seconds,
+        **_said(answer),
     )
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    return {"text": answer.text, "content": answer.content(), "tools_used": answer.tools_used()}

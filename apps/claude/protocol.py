@@ -9,9 +9,18 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class BlockStart:
+    """A block of the answer begins: text, thinking, tool_use. `block` is the Messages API's, still empty."""
+
+    index: int
+    block: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     """A piece of the answer's text."""
 
+    index: int
     text: str
 
 
@@ -19,7 +28,24 @@ class TextDelta:
 class ThinkingDelta:
     """A piece of visible thinking."""
 
+    index: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureDelta:
+    """The upstream's seal on a block of thinking, without which it is not taken back."""
+
+    index: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputDelta:
+    """A piece of the JSON of a tool call's arguments."""
+
+    index: int
+    partial_json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +89,9 @@ class Nudge:
     """Not the CLI's: wakes whoever waits for a frame, because something else happened."""
 
 
-Frame = TextDelta | ThinkingDelta | AnswerStop | ControlReply | ControlAsk | Result | Nudge
+Piece = BlockStart | TextDelta | ThinkingDelta | SignatureDelta | InputDelta
+"""What an answer is made of."""
+Frame = Piece | AnswerStop | ControlReply | ControlAsk | Result | Nudge
 
 
 def parse(line: bytes) -> Frame | None:
@@ -95,16 +123,27 @@ def _stream_event(raw: dict[str, Any]) -> Frame | None:
     event = raw.get("event")
     if not isinstance(event, dict):
         return None
-    delta = event.get("delta")
-    if not isinstance(delta, dict):
-        return None
-    if event.get("type") == "message_delta":
-        return AnswerStop(delta.get("stop_reason"), delta.get("stop_sequence"))
+    index, delta = event.get("index"), event.get("delta")
+    match event.get("type"):
+        case "content_block_delta" if isinstance(index, int) and isinstance(delta, dict):
+            return _delta(index, delta)
+        case "content_block_start" if isinstance(index, int) and isinstance(event.get("content_block"), dict):
+            return BlockStart(index, event["content_block"])
+        case "message_delta" if isinstance(delta, dict):
+            return AnswerStop(delta.get("stop_reason"), delta.get("stop_sequence"))
+    return None
+
+
+def _delta(index: int, delta: dict[str, Any]) -> Piece | None:
     match delta.get("type"):
         case "text_delta":
-            return TextDelta(str(delta.get("text", "")))
+            return TextDelta(index, str(delta.get("text", "")))
+        case "input_json_delta":
+            return InputDelta(index, str(delta.get("partial_json", "")))
         case "thinking_delta":
-            return ThinkingDelta(str(delta.get("thinking", "")))
+            return ThinkingDelta(index, str(delta.get("thinking", "")))
+        case "signature_delta":
+            return SignatureDelta(index, str(delta.get("signature", "")))
     return None
 
 

@@ -44,6 +44,10 @@ class RunSpec:
     """JSON Schema that the answer has to satisfy; None for free text."""
     effort: str | None = None
     """low, medium, high, xhigh or max; None for the model's own."""
+    thinking: dict[str, Any] | None = None
+    """As in the Messages API (type adaptive, enabled, disabled; budget_tokens; display); None leaves it to the CLI."""
+    streamed: bool = True
+    """Whether somebody reads along. Otherwise an answer that has to satisfy a schema is told once it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +228,7 @@ class Outcome:
     error_message: str | None = None
     text: str = ""
     stop_reason: str | None = None
-    """Anthropic's: end_turn, max_tokens, stop_sequence, refusal."""
+    """Anthropic's: end_turn, max_tokens, stop_sequence, tool_use, refusal."""
     stop_sequence: str | None = None
     calls: tuple[Call, ...] = ()
     cli_cost_microusd: int | None = None
@@ -232,7 +236,8 @@ class Outcome:
     upstream_status: int | None = None
     retry_after_seconds: float | None = None
     content: Content = ()
-    """The answer's blocks as the Messages API has them (text, thinking, tool_use); empty where it is only `text`."""
+    """The answer's blocks as the Messages API has them (text, thinking with its signature, tool_use); empty where it is
+    only `text`. The input of a tool call that was cut off is {}, with what came of its JSON beside it in `unparsed`."""
     structured_output: Any = None
     """What satisfies the spec's `output_schema`, where it has one."""
     num_turns: int = 1

@@ -70,6 +70,9 @@ class ChatRequest:
     tool_choice: dict[str, Any] | None = None
     output_schema: dict[str, Any] | None = None
     effort: str | None = None
+    thinking: dict[str, Any] | None = None
+    streamed: bool = True
+    """Whether somebody reads along: see `RunSpec.streamed`."""
     session_id: str = ""
 
     def ask(self) -> Ask:
@@ -97,6 +100,8 @@ class ChatRequest:
             "tool_choice": self.tool_choice,
             "output_schema": self.output_schema,
             "effort": self.effort,
+            "thinking": self.thinking,
+            "streamed": self.streamed,
             "session_id": self.session_id,
         }
 
@@ -128,6 +133,8 @@ def run_spec(job: Job) -> RunSpec:
         tool_choice=request.tool_choice,
         output_schema=request.output_schema,
         effort=request.effort,
+        thinking=request.thinking,
+        streamed=request.streamed,
     )
 
 

@@ -1,0 +1,112 @@
+"""What a run asks for besides its words, put into the CLI's request: functions, effort, thinking, sampling. Pure.
+
+The rules are the upstream's: no sampling and no forced choice of a tool for a call that thinks, and some models always
+think. Where a choice cannot be forced it is asked for in words, and checked when the answer is there (`contract`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.claude import catalog
+from apps.claude.spec import RunSpec
+
+_MIN_THINKING_BUDGET = 1024
+_BUDGETS = {"low": 4_096, "medium": 12_288, "high": 24_576}
+"""Tokens of thinking that stand for an effort where a model knows none; higher efforts have the CLI's budget."""
+_FORCED = ("any", "tool")
+
+
+def apply(body: dict[str, Any], spec: RunSpec) -> None:
+    """Complete the request in place."""
+    if spec.tools:
+        body["tools"] = list(spec.tools)
+        if spec.tool_choice:
+            body["tool_choice"] = _choice(body, spec)
+    if spec.effort:
+        _effort(body, spec.effort)
+    if spec.thinking:
+        _thinking(body, spec.thinking)
+    if spec.max_tokens is not None:
+        clamp_max_tokens(body, spec.max_tokens)
+    if spec.stop:
+        body["stop_sequences"] = list(spec.stop)
+    if spec.temperature is not None or spec.top_p is not None:
+        _sampling(body, spec)
+
+
+def unforced(spec: RunSpec) -> bool:
+    """Whether the run forces a choice of tool that its model's upstream will not take as an order."""
+    known = catalog.find(spec.model)
+    return bool(spec.tools) and forces(spec.tool_choice) and bool(known and known.always_thinks)
+
+
+def forces(choice: Mapping[str, Any] | None) -> bool:
+    """Whether a tool has to be called."""
+    return choice is not None and choice.get("type") in _FORCED
+
+
+def note(spec: RunSpec) -> str | None:
+    """What has to be said in words behind the newest message, because it cannot be ordered."""
+    if not unforced(spec) or spec.tool_choice is None:
+        return None
+    name = spec.tool_choice.get("name")
+    return f"Answer by calling the tool `{name}`." if name else "Answer by calling at least one of the tools."
+
+
+def clamp_max_tokens(body: dict[str, Any], limit: int) -> None:
+    """Lower max_tokens to the limit, and the thinking budget, which must be smaller, with it."""
+    body["max_tokens"] = min(int(body.get("max_tokens") or limit), limit)
+    thinking = body.get("thinking")
+    if isinstance(thinking, dict) and thinking.get("type") == "enabled":
+        if body["max_tokens"] > _MIN_THINKING_BUDGET:
+            budget = min(int(thinking.get("budget_tokens") or 0), body["max_tokens"] - 1)
+            body["thinking"] = thinking | {"budget_tokens": max(budget, _MIN_THINKING_BUDGET)}
+        else:
+            _without_thinking(body)
+
+
+def _choice(body: dict[str, Any], spec: RunSpec) -> dict[str, Any]:
+    assert spec.tool_choice is not None
+    if not forces(spec.tool_choice):
+        return spec.tool_choice
+    if not unforced(spec):
+        _without_thinking(body)
+        return spec.tool_choice
+    kept = {name: value for name, value in spec.tool_choice.items() if name == "disable_parallel_tool_use"}
+    return {"type": "auto", **kept}
+
+
+def _effort(body: dict[str, Any], effort: str) -> None:
+    """In place of the CLI's own effort, in its note too; as a budget for models that know no effort."""
+    for part in (body, *(message for message in body["messages"] if message.get("role") == "system")):
+        if isinstance(part.get("output_config"), dict):
+            part["output_config"] = part["output_config"] | {"effort": effort}
+    thinking = body.get("thinking")
+    if "output_config" not in body and isinstance(thinking, dict) and "budget_tokens" in thinking:
+        body["thinking"] = thinking | {"budget_tokens": _BUDGETS.get(effort, thinking["budget_tokens"])}
+
+
+def _thinking(body: dict[str, Any], asked: dict[str, Any]) -> None:
+    """As asked, in the form that the CLI uses for this model: newer ones take no budget, older ones nothing else."""
+    if asked.get("type") == "disabled":
+        _without_thinking(body)
+        return
+    ours = body.get("thinking")
+    if not isinstance(ours, dict):
+        return
+    taken = ("budget_tokens", "display") if ours.get("type") == "enabled" else ("display",)
+    body["thinking"] = ours | {name: asked[name] for name in taken if asked.get(name) is not None}
+
+
+def _sampling(body: dict[str, Any], spec: RunSpec) -> None:
+    """The upstream takes temperature and top_p only from a call that does not think."""
+    _without_thinking(body)
+    if spec.temperature is not None:
+        body["temperature"] = spec.temperature
+    if spec.top_p is not None:
+        body["top_p"] = spec.top_p
+
+
+def _without_thinking(body: dict[str, Any]) -> None:
+    body.pop("thinking", None)
+    body.pop("context_management", None)  # its only edit clears thinking, and is refused without
