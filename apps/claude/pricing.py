@@ -76,6 +76,15 @@ def cost_microusd(model: str, usage: Usage) -> int | None:
     return -(-nano // 1000)
 
 
+def saved_microusd(model: str, usage: Usage) -> int | None:
+    """Micro-dollars that a call's cached reads would have cost more as fresh input; None where there is no price."""
+    tariff = TARIFFS.get(model)
+    if tariff is None:
+        return None
+    price = tariff.price_for(usage.prompt_tokens)
+    return usage.cache_read_input_tokens * (price.input - price.cache_read) // 1000
+
+
 def affordable_output_tokens(model: str, prompt_tokens: int, budget_microusd: int, *, hour_cache: bool) -> int | None:
     """How many output tokens the budget still carries after the dearest way to bill a prompt of at most this length.
 

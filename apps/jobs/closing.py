@@ -9,7 +9,7 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.budgets import services as budgets
 from apps.claude import spec
-from apps.jobs import details, eventlog
+from apps.jobs import details, eventlog, usage
 from apps.jobs.events import Event, dumps
 from apps.jobs.models import Call, Job, JobEvent, Status
 from apps.jobs.wire import terminal_event
@@ -31,6 +31,7 @@ def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q,
         if not Job.objects.filter(where, pk=job.pk).update(**facts):
             return None
         _settle(job, outcome, now)
+        usage.note(job, outcome, first_token_at=_first_token_at(outcome.calls), now=now)
         Call.objects.bulk_create(_call_row(job, call) for call in outcome.calls)
         _store(job, events)
     for name, value in facts.items():
@@ -102,7 +103,7 @@ def _settle(job: Job, outcome: spec.Outcome, now: datetime) -> None:
 
 def _facts(outcome: spec.Outcome, *, last: int, now: datetime) -> dict[str, object]:
     """The columns that an outcome decides."""
-    usage = outcome.usage
+    tokens = outcome.usage
     return {
         "status": outcome.status,
         "result": outcome.text if outcome.status == "completed" else outcome.text or None,
@@ -113,10 +114,10 @@ def _facts(outcome: spec.Outcome, *, last: int, now: datetime) -> dict[str, obje
         "error_message": _storable(outcome.error_message, 2000),
         "upstream_status": outcome.upstream_status,
         "retry_after_seconds": outcome.retry_after_seconds,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read_input_tokens": usage.cache_read_input_tokens,
-        "cache_creation_input_tokens": usage.cache_creation_input_tokens,
+        "input_tokens": tokens.input_tokens,
+        "output_tokens": tokens.output_tokens,
+        "cache_read_input_tokens": tokens.cache_read_input_tokens,
+        "cache_creation_input_tokens": tokens.cache_creation_input_tokens,
         "cost_microusd": outcome.cost_microusd,
         "estimated": outcome.estimated,
         "cli_cost_microusd": outcome.cli_cost_microusd,

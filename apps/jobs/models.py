@@ -9,9 +9,25 @@ from django.db.models import Q
 
 from apps.jobs.ids import floor_id
 from apps.jobs.jsontext import JsonTextField
+from apps.jobs.rollups import Drift, Rollup
 
 if TYPE_CHECKING:
     from apps.keys.models import Project
+
+
+__all__ = [
+    "CLOSED",
+    "OPEN",
+    "Call",
+    "Drift",
+    "Job",
+    "JobEvent",
+    "JobEventQuerySet",
+    "JobQuerySet",
+    "Lane",
+    "Rollup",
+    "Status",
+]
 
 
 class Status(models.TextChoices):

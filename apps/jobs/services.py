@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
-from apps.jobs import admission, eventlog, valkey
+from apps.jobs import admission, eventlog, usage, valkey
 from apps.jobs.admission import Denied
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
@@ -53,7 +53,9 @@ def submit(*, key: ApiKey, request: Request, request_id: str, now: datetime, lan
             _record("job.submitted", key, job, outcome="ok", reason="", now=now)
             transaction.on_commit(ring)
     except (Denied, BudgetExceeded) as refused:
-        _record("job.refused", key, job, outcome="refused", reason=str(refused), now=now)
+        with transaction.atomic():
+            _record("job.refused", key, job, outcome="refused", reason=str(refused), now=now)
+            usage.note_refusal(job, "denied" if isinstance(refused, Denied) else "budget_exceeded", now=now)
         raise
     return job
 

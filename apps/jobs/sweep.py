@@ -10,7 +10,7 @@ from apps.audit import services as audit
 from apps.audit.sealing import Raced
 from apps.budgets import services as budgets
 from apps.capabilities import services as capabilities
-from apps.jobs import health, valkey
+from apps.jobs import health, usage, valkey
 from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.models import Job, JobEvent
 from apps.jobs.queue import ring
@@ -30,6 +30,7 @@ def sweep(*, node: str, now: datetime) -> None:
     if Job.objects.queued().filter(created_at__lte=now - timedelta(seconds=RING_AGAIN_SECONDS)).exists():
         ring()
     prune(now=now)
+    usage.fold()
     budgets.expire_holds(now=now)
     budgets.deliver_aside(now=now)
     _seal(now=now)

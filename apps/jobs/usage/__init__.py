@@ -1,0 +1,29 @@
+"""Usage: what was asked, what it took and what it cost. One source for API, admin and dashboard.
+
+`series`, `totals` and `top` read; `note` and `note_refusal` count where a job ends; `fold` is the sweep's.
+"""
+
+from apps.jobs.usage.figures import Figures
+from apps.jobs.usage.folding import fold
+from apps.jobs.usage.histograms import Spread
+from apps.jobs.usage.noting import note, note_refusal
+from apps.jobs.usage.reading import DIMENSIONS, Dimension, Row, Scope, Series, series, top, totals
+from apps.jobs.usage.spans import STEPS, StepName
+
+__all__ = [
+    "DIMENSIONS",
+    "STEPS",
+    "Dimension",
+    "Figures",
+    "Row",
+    "Scope",
+    "Series",
+    "Spread",
+    "StepName",
+    "fold",
+    "note",
+    "note_refusal",
+    "series",
+    "top",
+    "totals",
+]
