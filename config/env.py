@@ -239,6 +239,12 @@ class Env:
     drain_seconds: float = _setting(
         "DRAIN_SECONDS", "20", _seconds, "How long a stopping service waits for running jobs before it cancels them."
     )
+    auth_failures_per_minute: int = _setting(
+        "AUTH_FAILURES_PER_MINUTE",
+        "20",
+        _count,
+        "Requests with an invalid API key that one address may make in a minute before it is answered 429.",
+    )
     disable_jail_at_my_own_risk: str = _setting(
         "DISABLE_JAIL_AT_MY_OWN_RISK",
         "",

@@ -46,6 +46,7 @@ JOB_MAX_COST_USD = ENV.job_max_cost_usd
 JOB_MAX_COST_MICROUSD = int(Decimal(ENV.job_max_cost_usd) * 1_000_000)
 CHAT_DISCONNECT_GRACE_SECONDS = ENV.chat_disconnect_grace_seconds
 DRAIN_SECONDS = ENV.drain_seconds
+AUTH_FAILURES_PER_MINUTE = ENV.auth_failures_per_minute
 DISABLE_JAIL_AT_MY_OWN_RISK = ENV.disable_jail_at_my_own_risk
 
 # -- apps

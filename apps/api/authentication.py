@@ -8,8 +8,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from apps.api.problems import ApiError, Problem
-from apps.keys import secrets, services
+from apps.keys import addresses, secrets, services
 from apps.keys.models import ApiKey
+from apps.keys.rates import RateLimited
 
 _IN_QUERY = {"api_key", "api-key", "apikey", "access_token", "x-api-key", "authorization"}
 REFUSED = Problem(
@@ -50,11 +51,22 @@ def refuse_key_in_query(query: str) -> None:
 
 
 def key_of(*, secret: str, ip: str | None) -> ApiKey:
-    """The key of that secret. Raises ApiError (401), the same for unknown, expired, revoked and malformed."""
+    """The key of that secret. Raises ApiError: 401, the same for unknown, expired, revoked and malformed.
+
+    Or 429, once too many were tried from that address; a key that works is never refused for its neighbours' sake.
+    """
     try:
         return services.authenticate(secret=secret, ip=ip, now=timezone.now())
     except services.InvalidKey:
-        raise ApiError(REFUSED) from None
+        raise ApiError(_too_many(ip) or REFUSED) from None
+
+
+def _too_many(ip: str | None) -> Problem | None:
+    try:
+        addresses.note_failure(ip=ip)
+    except RateLimited as limited:
+        return Problem(429, str(limited), "rate_limit_exceeded", headers=limited.headers())
+    return None
 
 
 class KeyAuthentication(BaseAuthentication):

@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+from django.conf import settings
+from django.utils import timezone
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -10,6 +12,9 @@ from apps.api import jsonio
 from apps.api.authentication import KeyAuthentication
 from apps.api.later import without_gateway
 from apps.api.visits import Visit, is_served_by_gateway, visit_of
+from apps.jobs import services as jobs
+from apps.jobs.models import Job, Lane
+from apps.jobs.requests import Request as JobRequest
 from apps.keys.models import ApiKey
 
 
@@ -45,8 +50,32 @@ class View(APIView):
         """This request, as the outside sees it."""
         return visit_of(self.request._request)
 
+    @property
+    def default_model(self) -> str:
+        """What a request of this caller is answered by if it names no model."""
+        return self.caller.default_model or settings.DEFAULT_MODEL
+
+    def submit(self, request: JobRequest, *, lane: Lane = Lane.INTERACTIVE) -> Job:
+        """Queue what the body asks for; the answer will carry the job's id and where the caller's rate limits stand.
+
+        Every view that makes a job does it here. Raises what `jobs.submit` raises.
+        """
+        job = jobs.submit(
+            key=self.caller, request=request, request_id=self.visit.request_id, now=timezone.now(), lane=lane
+        )
+        self._answer_headers["x-job-id"] = job.id
+        if job.rate:
+            self._answer_headers.update(job.rate.headers())
+        return job
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self._answer_headers: dict[str, str] = {}
+        super().initial(request, *args, **kwargs)
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in self._answer_headers.items():
+            response.headers.setdefault(name, value)
         key = getattr(request, "_auth", None)
         self.visit.key = key if isinstance(key, ApiKey) else None
         if is_served_by_gateway(self.request._request):

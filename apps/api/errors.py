@@ -1,6 +1,7 @@
 """Every exception as a Problem, and every problem as an answer: one table for REST, SSE and WebSocket alike."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -16,6 +17,7 @@ from apps.api.problems import ApiError, Problem, of_status, phrase
 from apps.budgets.services import BudgetExceeded
 from apps.jobs import services as jobs
 from apps.jobs.admission import Denied
+from apps.keys.rates import RateLimited
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +25,9 @@ RETRY = {"x-should-retry": "true", "Retry-After": "1"}
 NO_RETRY = {"x-should-retry": "false"}
 TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     jobs.CredentialMissing: (503, "credential_missing", NO_RETRY),
-    Denied: (403, "model_not_allowed", NO_RETRY),
+    Denied: (403, "not_allowed", NO_RETRY),
     BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
+    RateLimited: (429, "rate_limit_exceeded", {}),
     Http404: (404, "not_found", {}),
     PermissionDenied: (403, "forbidden", {}),
     RequestDataTooBig: (413, "request_too_large", {}),
@@ -35,8 +38,9 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     ValkeyConnectionError: (503, "valkey_unavailable", RETRY),
     ValkeyTimeoutError: (503, "valkey_unavailable", RETRY),
 }
-"""Exception → status, code, headers. Subclasses follow their base; the domain's messages are written for callers."""
-_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded)
+"""Exception → status, code, headers; RateLimited and Denied know more exactly. Subclasses follow their base; the
+domain's messages are written for callers."""
+_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited)
 """Exceptions whose own message is shown; of the others it may name internals."""
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",
@@ -55,9 +59,18 @@ def problem_of(error: Exception) -> Problem:
         if isinstance(error, kind):
             message = str(error) if isinstance(error, _SPOKEN) else _MESSAGES.get(code, "")
             plain = of_status(status, message)
-            return Problem(status, plain.message, code, getattr(error, "param", None), headers)
+            return _exact(error, Problem(status, plain.message, code, headers=headers))
     logger.error("unexpected error", exc_info=error)
     return of_status(500, "Something went wrong here; it has been logged under the request id.")
+
+
+def _exact(error: Exception, problem: Problem) -> Problem:
+    match error:
+        case Denied():
+            return replace(problem, code=error.code, param=error.param)
+        case RateLimited():
+            return replace(problem, headers=error.headers())
+    return problem
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:

@@ -40,7 +40,7 @@ class BudgetExceeded(Exception):
         """When all of them are free again by themselves; None: that is not known, or never."""
         moments = [None if each.hopeless else each.state.resets_at for each in self.shortfalls]
         known = [moment for moment in moments if moment is not None]
-        return max(known) if len(known) == len(moments) else None
+        return max(known, default=None) if len(known) == len(moments) else None
 
 
 def reserve(

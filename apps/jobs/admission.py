@@ -1,12 +1,17 @@
-"""Whether a job may start: what its key is granted, and what its budgets still hold."""
+"""Whether a job may start: how often its key may ask, what it is granted, and what its budgets still hold."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
 from apps.budgets import services as budgets
+from apps.jobs.models import Job, Lane
 from apps.jobs.requests import Request
+from apps.keys import ratelimit
 from apps.keys.models import ApiKey
+from apps.keys.rates import RateState
 from apps.permissions.models import Profile
 from apps.permissions.policy import decide
 from apps.permissions.verdict import Grant, Refusal
@@ -14,16 +19,50 @@ from apps.permissions.verdict import Grant, Refusal
 HOLD_GRACE = timedelta(minutes=2)
 """How much longer than its job a hold lives, so that the sweep has settled it before it expires by itself."""
 _BYTES_PER_TOKEN = 3
+_PARAMS = {
+    "model": "model",
+    "tool": "allow_tools",
+    "agent": "allow_agents",
+    "skill": "allow_skills",
+    "max_cost_microusd": "max_cost",
+    "max_seconds": "timeout",
+    "max_turns": "max_turns",
+}
+"""The parameter of the wire that a reason speaks of, by the kind of its ref."""
 
 
 class Denied(Exception):
     """The key's profile does not allow the request; `refusal` has every reason."""
 
-    param = "model"
-
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
         super().__init__(f"{refusal}.")
+
+    @property
+    def code(self) -> str:
+        """What clients tell it by: `model_not_allowed` if the model is among the reasons, else `not_allowed`."""
+        return "model_not_allowed" if self.param == "model" else "not_allowed"
+
+    @property
+    def param(self) -> str | None:
+        """The part of the request that is in the way, if it is only one; the model before all others."""
+        params = {_PARAMS.get(reason.ref.partition(":")[0]) for reason in self.refusal.reasons}
+        return "model" if "model" in params else params.pop() if len(params) == 1 else None
+
+
+@contextmanager
+def paced(*, key: ApiKey, job: Job, tokens: int) -> Iterator[RateState]:
+    """Count the request against its key's rate limits; what is charged goes back if the job is not made after all.
+
+    A batch's items wait for each other anyway: they are counted as requests and tokens, and take no slot while they
+    wait (`queue` sees to it that they leave the key its concurrency). Raises RateLimited.
+    """
+    state = ratelimit.admit(key=key, job_id=job.id, tokens=tokens, slot=job.lane != Lane.BATCH)
+    try:
+        yield state
+    except BaseException:
+        ratelimit.settle_tokens(key_id=key.pk, job_id=job.id, tokens=0)
+        raise
 
 
 def permit(*, key: ApiKey, request: Request) -> Grant:
@@ -34,17 +73,22 @@ def permit(*, key: ApiKey, request: Request) -> Grant:
     return verdict
 
 
-def hold(*, key: ApiKey, grant: Grant, request: Request, job_id: str, size: int, now: datetime) -> int:
+def reckoned_tokens(request: Request, size: int) -> int:
+    """What it may use, for limits that have to be asked before anything is known. size: bytes as it is stored."""
+    return size // _BYTES_PER_TOKEN + request.answer_tokens()
+
+
+def hold(*, key: ApiKey, grant: Grant, tokens: int, job_id: str, now: datetime) -> int:
     """Hold the job's cap in every budget above it, or what is left where that is less; the micro-dollars that are held.
 
-    size: bytes of the stored request. Call it in the transaction that makes the job. Raises BudgetExceeded.
+    Call it in the transaction that makes the job. Raises BudgetExceeded.
     """
     reservation = budgets.reserve(
         project_id=key.project_id,
         key_id=key.pk,
         job_id=job_id,
         amount_microusd=min(grant.max_cost_microusd, settings.JOB_MAX_COST_MICROUSD),
-        tokens=size // _BYTES_PER_TOKEN + request.answer_tokens(),
+        tokens=tokens,
         expires_at=now + 2 * timedelta(seconds=settings.JOB_TIMEOUT_SECONDS) + HOLD_GRACE,
         now=now,
         shrink=True,

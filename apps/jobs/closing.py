@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -13,6 +14,7 @@ from apps.jobs import details, eventlog, usage
 from apps.jobs.events import Event, dumps
 from apps.jobs.models import Call, Job, JobEvent, Status
 from apps.jobs.wire import terminal_event
+from apps.keys import ratelimit
 
 TAKE_OVER_SECONDS = 12.0
 WORKER_LOST = "The worker that ran this job was lost. What was metered until then is billed; send the request again."
@@ -34,6 +36,8 @@ def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q,
         usage.note(job, outcome, first_token_at=_first_token_at(outcome.calls), now=now)
         Call.objects.bulk_create(_call_row(job, call) for call in outcome.calls)
         _store(job, events)
+        used = partial(ratelimit.settle_tokens, key_id=job.api_key_id, job_id=job.pk)
+        transaction.on_commit(partial(used, tokens=outcome.usage.total_tokens))
     for name, value in facts.items():
         setattr(job, name, value)
     return terminal_event(job)

@@ -10,6 +10,7 @@ from django.db.models import Q
 from apps.jobs.ids import floor_id
 from apps.jobs.jsontext import JsonTextField
 from apps.jobs.rollups import Drift, Rollup
+from apps.keys.rates import RateState
 
 if TYPE_CHECKING:
     from apps.keys.models import Project
@@ -140,6 +141,9 @@ class Job(models.Model):
     first_token_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(help_text="A job still queued then is closed as expired.")
+
+    rate: "RateState | None" = None
+    """Where the limits of its key stood when it was submitted; known only to who submitted it."""
 
     objects = JobQuerySet.as_manager()
 

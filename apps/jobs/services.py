@@ -1,7 +1,9 @@
 """What can be done with jobs. Every interface comes through here; only `submit` makes a job."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -9,17 +11,27 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
-from apps.jobs import admission, eventlog, usage, valkey
+from apps.jobs import admission, eventlog, refusals, usage, valkey
 from apps.jobs.admission import Denied
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
 from apps.jobs.ids import new_job_id
-from apps.jobs.models import Job, Lane, Status
+from apps.jobs.models import Job, Lane
 from apps.jobs.queue import ring
 from apps.jobs.requests import Request
 from apps.keys.models import ApiKey
+from apps.keys.rates import RateLimited
 
-__all__ = ["BudgetExceeded", "CredentialMissing", "Denied", "abandon", "cancel", "revoke_running", "submit"]
+__all__ = [
+    "BudgetExceeded",
+    "CredentialMissing",
+    "Denied",
+    "RateLimited",
+    "abandon",
+    "cancel",
+    "revoke_running",
+    "submit",
+]
 
 CANCELLED = Outcome("cancelled", error_code="cancelled", error_message="The job was cancelled before it began.")
 EXPIRED = Outcome("failed", error_code="expired", error_message="No worker was free in time; send the request again.")
@@ -36,31 +48,49 @@ class CredentialMissing(Exception):
 
 
 def submit(*, key: ApiKey, request: Request, request_id: str, now: datetime, lane: Lane = Lane.INTERACTIVE) -> Job:
-    """Queue a job for the key's project: granted, its cap held in every budget, on record, or not at all.
+    """Queue a job for the key's project: paced, granted, its cap held in every budget, on record, or not at all.
 
-    Raises CredentialMissing, Denied or BudgetExceeded; the latter two are on record too.
+    `rate` of the job is where its key's limits stand. Raises CredentialMissing, RateLimited, Denied or BudgetExceeded;
+    the latter three are on record too.
     """
     if credential() is None:
         raise CredentialMissing
     job = _new_job(key, request, request_id, lane, now)
+    tokens = admission.reckoned_tokens(request, len(str(job.request)))
     try:
-        with transaction.atomic():
+        with admission.paced(key=key, job=job, tokens=tokens) as job.rate, transaction.atomic():
             grant = admission.permit(key=key, request=request)
             job.grant = grant.to_json()
-            size = len(str(job.request))
-            job.cap_microusd = admission.hold(key=key, grant=grant, request=request, job_id=job.id, size=size, now=now)
+            job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, now=now)
             job.save(force_insert=True)
-            _record("job.submitted", key, job, outcome="ok", reason="", now=now)
+            _record("job.submitted", key, job, {"cap_microusd": job.cap_microusd}, now=now)
             transaction.on_commit(ring)
     except (Denied, BudgetExceeded) as refused:
         with transaction.atomic():
-            _record("job.refused", key, job, outcome="refused", reason=str(refused), now=now)
+            _record_refusal(key, job, refused, now=now)
             usage.note_refusal(job, "denied" if isinstance(refused, Denied) else "budget_exceeded", now=now)
+        raise
+    except RateLimited as refused:
+        if refusals.is_news(key.pk, refused):
+            _record_refusal(key, job, refused, now=now)
         raise
     return job
 
 
-def _record(action: str, key: ApiKey, job: Job, *, outcome: str, reason: str, now: datetime) -> None:
+def _record_refusal(key: ApiKey, job: Job, refused: Denied | BudgetExceeded | RateLimited, *, now: datetime) -> None:
+    _record("job.refused", key, job, refusals.facts(refused), outcome="refused", reason=str(refused), now=now)
+
+
+def _record(
+    action: str,
+    key: ApiKey,
+    job: Job,
+    data: Mapping[str, Any],
+    *,
+    outcome: str = "ok",
+    reason: str = "",
+    now: datetime,
+) -> None:
     audit.record(
         actor=f"key:{key.public_id}",
         action=action,
@@ -69,7 +99,7 @@ def _record(action: str, key: ApiKey, job: Job, *, outcome: str, reason: str, no
         project_id=key.project.slug,
         outcome=outcome,
         reason=reason,
-        data={"kind": job.kind, "model": job.model, "cap_microusd": job.cap_microusd},
+        data={"kind": job.kind, "model": job.model, "profile": key.profile.slug if key.profile else None, **data},
         request_id=job.request_id,
         now=now,
     )
@@ -115,7 +145,8 @@ def abandon(*, job_id: str, now: datetime) -> bool:
 
 
 def revoke_running(*, key_id: int, now: datetime) -> int:
-    """End all open jobs of a key that was revoked. How many there were."""
-    jobs = Job.objects.unfinished().filter(api_key_id=key_id).select_related("project")
-    queued_first = sorted(jobs, key=lambda job: job.status != Status.QUEUED)  # lest they get the others' slots
-    return sum(cancel(job=job, now=now) for job in queued_first)
+    """End all open jobs of a key that was revoked, queued ones first. How many there were."""
+    # Two queries, for each of the two has an index without the key's closed jobs, of which there may be millions.
+    queued_first = (Job.objects.queued(), Job.objects.running())
+    jobs = [job for some in queued_first for job in some.filter(api_key_id=key_id).select_related("project")]
+    return sum(cancel(job=job, now=now) for job in jobs)

@@ -12,14 +12,17 @@ from apps.budgets import services as budgets
 from apps.capabilities import services as capabilities
 from apps.jobs import health, usage, valkey
 from apps.jobs.closing import close_lost, close_queued
+from apps.jobs.ids import floor_id
 from apps.jobs.models import Job, JobEvent
 from apps.jobs.queue import ring
 from apps.jobs.services import EXPIRED
+from apps.keys import ratelimit, rotation
 
 INTERVAL_SECONDS = 5.0
 RING_AGAIN_SECONDS = 1.0
 DEFAULT_RETENTION_DAYS = 30
 _AT_ONCE = 500
+_YOUNG = timedelta(seconds=ratelimit.SLOT_LEASE_SECONDS / 3)
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,8 @@ def sweep(*, node: str, now: datetime) -> None:
         ring()
     prune(now=now)
     usage.fold()
+    hold_slots(now=now)
+    rotation.warn_expiring(now=now)
     budgets.expire_holds(now=now)
     budgets.deliver_aside(now=now)
     _seal(now=now)
@@ -48,6 +53,14 @@ def _seal(*, now: datetime) -> None:
         audit.seal(now=now)
     except Raced as raced:
         logger.info("the record is sealed by others: %s", raced)
+
+
+def hold_slots(*, now: datetime) -> None:
+    """Prolong the slots that open jobs have of their keys' concurrency. Young ones need it only the next time."""
+    # Two queries, as each has an index of its own, without the closed jobs.
+    for jobs in (Job.objects.queued(), Job.objects.running()):
+        old_enough = jobs.filter(pk__lt=floor_id(now - _YOUNG)).values_list("api_key_id", "id")
+        ratelimit.hold(jobs=old_enough.iterator(_AT_ONCE))
 
 
 def expire(*, now: datetime) -> int:

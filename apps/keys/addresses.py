@@ -11,7 +11,6 @@ from django.conf import settings
 from apps.keys import ratelimit
 from apps.keys.rates import RateLimited, RateState
 
-FAILURES_PER_MINUTE = 20
 _IPV6_NETWORK_BITS = 64
 """What one customer has of IPv6: any address in it is the same person."""
 
@@ -34,10 +33,11 @@ def _count(ip: str | None, *, failures: int, now: float | None) -> None:
         return  # a unix socket: whoever can open it is local
     name = f"{settings.VALKEY_PREFIX}failures:{_network(ip)}"
     milliseconds = 0 if now is None else round(now * 1000)
-    most = FAILURES_PER_MINUTE if failures else FAILURES_PER_MINUTE - 1
+    limit = settings.AUTH_FAILURES_PER_MINUTE
+    most = limit if failures else limit - 1
     answer = ratelimit.run("failures", keys=[name], args=[milliseconds, failures, most])
     if answer and answer[1]:
-        raise RateLimited("address", limit=FAILURES_PER_MINUTE, retry_after_seconds=answer[1] / 1000, state=RateState())
+        raise RateLimited("address", limit=limit, retry_after_seconds=answer[1] / 1000, state=RateState())
 
 
 def _network(ip: str) -> str:

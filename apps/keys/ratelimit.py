@@ -45,15 +45,18 @@ def limits_of(key: ApiKey) -> Limits:
     return Limits(key.requests_per_minute, key.tokens_per_minute, jobs)
 
 
-def admit(*, key: ApiKey, job_id: str, tokens: int, requests: int = 1, now: float | None = None) -> RateState:
+def admit(
+    *, key: ApiKey, job_id: str, tokens: int, requests: int = 1, slot: bool = True, now: float | None = None
+) -> RateState:
     """Count a request, charge its estimated tokens and take a slot for its job: all of it or, refused, nothing.
 
-    Without a `job_id` no slot is taken and the tokens stay as charged. An estimate above the whole limit passes when
-    nothing else was used: a guess must not shut a key out for ever. `now` is in Unix seconds; by default Valkey's own
-    clock decides. Raises RateLimited.
+    Without a `job_id` no slot is taken and the tokens stay as charged; with `slot` False only no slot is taken. An
+    estimate above the whole limit passes when nothing else was used: a guess must not shut a key out for ever. `now` is
+    in Unix seconds; by default Valkey's own clock decides. Raises RateLimited.
     """
     limits = limits_of(key)
-    state, refusal, wait = _ask(key.pk, limits, job_id=job_id, tokens=tokens, requests=requests, now=now)
+    lease = SLOT_LEASE_SECONDS if slot and job_id else 0
+    state, refusal, wait = _ask(key.pk, limits, job_id=job_id, tokens=tokens, requests=requests, lease=lease, now=now)
     if refusal is None:
         return state
     limit = {"requests": limits.requests, "tokens": limits.tokens}.get(refusal, limits.concurrent_jobs) or 0
@@ -62,7 +65,7 @@ def admit(*, key: ApiKey, job_id: str, tokens: int, requests: int = 1, now: floa
 
 def peek(*, key: ApiKey, now: float | None = None) -> RateState:
     """Where the key stands; counts nothing."""
-    return _ask(key.pk, limits_of(key), job_id="", tokens=0, requests=0, now=now)[0]
+    return _ask(key.pk, limits_of(key), job_id="", tokens=0, requests=0, lease=0, now=now)[0]
 
 
 def settle_tokens(*, key_id: int, job_id: str, tokens: int, now: float | None = None) -> None:
@@ -98,13 +101,13 @@ def run(script: str, *, keys: Sequence[str], args: Sequence[str | int]) -> Any:
 
 
 def _ask(
-    key_id: int, limits: Limits, *, job_id: str, tokens: int, requests: int, now: float | None
+    key_id: int, limits: Limits, *, job_id: str, tokens: int, requests: int, lease: float, now: float | None
 ) -> tuple[RateState, Limited | None, float]:
     """Where the key stands afterwards, what refuses, and the seconds until it would not."""
     names = [_name(key_id), _name(key_id, "slots"), _name(key_id, job_id)]
     most = [-1 if limit is None else limit for limit in (limits.requests, limits.tokens, limits.concurrent_jobs)]
-    lease = int(SLOT_LEASE_SECONDS * 1000)
-    answer = run("admit", keys=names, args=[_milliseconds(now), *most, requests, max(0, tokens), job_id, lease])
+    asked: list[str | int] = [requests, max(0, tokens), job_id, int(lease * 1000)]
+    answer = run("admit", keys=names, args=[_milliseconds(now), *most, *asked])
     if answer is None:
         return RateState(), None, 0.0
     refusal, used_requests, requests_reset, used_tokens, tokens_reset, jobs, wait = answer

@@ -2,17 +2,20 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
 from apps.keys import addresses, ratelimit
-from apps.keys.addresses import FAILURES_PER_MINUTE, check_address, note_failure
+from apps.keys.addresses import check_address, note_failure
 from apps.keys.rates import RateLimited
 from tests.support.valkey import ValkeyServer
 
 NOW = 1_800_000_000.0
+FAILURES_PER_MINUTE = 20
 
 
 @pytest.fixture(autouse=True)
-def _fresh(valkey: ValkeyServer) -> Iterator[None]:
+def _fresh(valkey: ValkeyServer, settings: Settings) -> Iterator[None]:
+    settings.AUTH_FAILURES_PER_MINUTE = FAILURES_PER_MINUTE
     ratelimit._away_until = 0.0
     yield
     ratelimit._away_until = 0.0

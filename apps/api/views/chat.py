@@ -5,10 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
-from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
@@ -23,7 +21,6 @@ from apps.api.openai.answers import Chunks, completion
 from apps.api.openai.requests import read
 from apps.api.schema.chat import chat_schema
 from apps.api.visits import Visit
-from apps.jobs import services as jobs
 from apps.jobs.events import Event
 from apps.jobs.following import follow_batches
 
@@ -39,13 +36,11 @@ class ChatCompletions(View):
     @chat_schema
     def post(self, request: Request) -> HttpResponseBase:
         """Create a chat completion."""
-        reading = read(read_json(request), default_model=settings.DEFAULT_MODEL)
-        visit, now = self.visit, timezone.now()
-        job = jobs.submit(key=self.caller, request=reading.chat, request_id=visit.request_id, now=now)
+        reading = read(read_json(request), default_model=self.default_model)
+        visit, job = self.visit, self.submit(reading.chat)
         visit.job_id = job.id
-        chunks = Chunks(job.id, job.model, int(now.timestamp()), reading.include_usage)
+        chunks = Chunks(job.id, job.model, int(job.created_at.timestamp()), reading.include_usage)
         response = Later(partial(_streamed if reading.stream else _whole, chunks, visit))
-        response.headers["x-job-id"] = job.id
         if reading.ignored:
             response.headers["x-ignored-params"] = ", ".join(reading.ignored)
         return response

@@ -53,6 +53,7 @@ from apps.keys.models import ApiKey
 AUTH_SECONDS = 5.0
 MAX_JOBS = 64
 """Jobs that one socket may follow at the same time."""
+_CODES = {429: TOO_MANY}
 _LATE = Problem(408, f"No auth message came within {AUTH_SECONDS:g} seconds.", "auth_timeout")
 _TOO_MANY = Problem(429, f"One socket follows at most {MAX_JOBS} jobs at a time.", "too_many_jobs")
 _TOO_BIG = of_status(413, f"A frame takes at most {MAX_FRAME_BYTES // 1024} kB.")
@@ -90,7 +91,7 @@ async def _authenticate(connection: Connection) -> ApiKey:
             secret = await _secret_in_first_frame(connection)
         return await in_thread(_key_of, secret, connection.client_ip)
     except ApiError as refused:
-        raise Close(UNAUTHENTICATED, refused.problem) from None
+        raise Close(_CODES.get(refused.problem.status, UNAUTHENTICATED), refused.problem) from None
 
 
 async def _secret_in_first_frame(connection: Connection) -> str:
@@ -141,7 +142,7 @@ class Session:
             if len(text) > MAX_FRAME_BYTES:
                 raise Close(TOO_BIG, _TOO_BIG)
             try:
-                command, client_id = parse(text, default_model=settings.DEFAULT_MODEL)
+                command, client_id = parse(text, default_model=self._key.default_model or settings.DEFAULT_MODEL)
             except BadCommand as bad:
                 await self._connection.send_problem(bad.problem, bad.client_id)
             else:

@@ -8,7 +8,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from apps.keys import services
+from apps.keys.rates import Limits
+from apps.keys.terms import Terms
 from apps.permissions.models import Profile
+
+_LIMITS = {
+    "requests-per-minute": "Requests in any 60 seconds.",
+    "tokens-per-minute": "Tokens of all kinds in any 60 seconds.",
+    "concurrent-jobs": "Jobs queued and running at a time.",
+}
+"""In the order of `Limits`."""
 
 
 class Command(BaseCommand):
@@ -20,6 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("project", help="The project's slug, such as my-app.")
         parser.add_argument("--name", default="default", help="What the key is for, as lists show it.")
         parser.add_argument("--profile", help="The profile's slug. Without it the default profile.")
+        for name, what in _LIMITS.items():
+            parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{what} Without it no limit of its own.")
+        parser.add_argument("--default-model", default="", help="For requests that name none.")
         parser.add_argument("--json", action="store_true", help="Print {key, id, project} as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,9 +43,12 @@ class Command(BaseCommand):
             project, _ = services.ensure_project(slug=options["project"], actor="command:issue_key", now=now)
         except ValidationError as error:
             raise CommandError(f"{options['project']!r} is not a project's slug. {' '.join(error.messages)}") from error
-        key, secret = services.issue(
-            project=project, name=options["name"], profile=profile, actor="command:issue_key", now=now
-        )
+        limits = Limits(*(options[name.replace("-", "_")] for name in _LIMITS))
+        terms = Terms(name=options["name"], profile=profile, limits=limits, default_model=options["default_model"])
+        try:
+            key, secret = services.issue_on(project=project, terms=terms, actor="command:issue_key", now=now)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
         if options["json"]:
             self.stdout.write(json.dumps({"key": secret, "id": key.public_id, "project": project.slug}))
         else:
