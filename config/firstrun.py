@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.jobs.usage.rebuilding import catch_up
 from apps.keys import services as keys
 from apps.keys.models import ApiKey
 
@@ -32,7 +33,7 @@ def prepare(*, now: datetime) -> Made:
     """Migrates, and makes an admin and a key where there are none. Safe to run again, and on several nodes at once."""
     try:
         with _one_node_at_a_time():
-            _migrate()
+            _migrate(now)
             with transaction.atomic():
                 return Made(admin_password=_first_admin(), api_key=_first_key(now))
     finally:
@@ -53,11 +54,12 @@ def _one_node_at_a_time() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
 
 
-def _migrate() -> None:
+def _migrate(now: datetime) -> None:
     # `migrate` looks at every model even when there is nothing to do; nearly every start is like that.
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0)
+        catch_up(now=now)
 
 
 def _first_admin() -> str | None:

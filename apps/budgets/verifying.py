@@ -3,9 +3,9 @@
 Everything is read as of one moment, in streams side by side, so that neither traffic nor the ledger's size matters.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
@@ -66,17 +66,28 @@ class Report:
     metered_jobs: int | None
     """None: nobody has said where the egress rows are."""
     differences: tuple[Difference, ...]
+    more: Mapping[str, int] = field(default_factory=dict)
+    """How much was compared for each proof of the floors above."""
 
 
 EgressSource = Callable[[], Iterable[Metered]]
 """What jobs spent by their egress rows: closed jobs only, one item each, ascending by job id, none twice."""
 
 _egress: list[EgressSource] = []
+Proof = Callable[[], Iterable[list[Difference]]]
+"""Compares, and says what differs: one list for each comparison."""
+
+_proofs: dict[str, Proof] = {}
 
 
 def egress_rows_are(source: EgressSource) -> None:
     """Say where the egress rows are. The floor above does, when it is ready; the last word counts."""
     _egress[:] = [source]
+
+
+def also_prove(what: str, proof: Proof) -> None:
+    """Have `verify` prove something of the floor above, too. The last word on a subject counts."""
+    _proofs[what] = proof
 
 
 def verify(*, egress: EgressSource | None = None) -> Report:
@@ -88,7 +99,8 @@ def verify(*, egress: EgressSource | None = None) -> Report:
         holds = _check(_holds(), differences)
         bills = _check(_bills(), differences)
         metered = None if source is None else _check(_egress_against_bills(source), differences)
-    return Report(windows, holds, bills, metered, tuple(differences))
+        more = {what: _check(proof(), differences) for what, proof in _proofs.items()}
+    return Report(windows, holds, bills, metered, tuple(differences), more)
 
 
 @contextmanager
@@ -132,10 +144,10 @@ def _windows() -> Iterator[list[Difference]]:
     ):
         counters, rolling = window[:4], window[4]
         subject = f"window {pk}"
-        found = _compare(subject, "counter and ledger, {}", COUNTERS, counters, booked)
-        found += _compare(subject, "counter and holds, {}", COUNTERS[1::2], counters[1::2], held)
+        found = compare(subject, "counter and ledger, {}", COUNTERS, counters, booked)
+        found += compare(subject, "counter and holds, {}", COUNTERS[1::2], counters[1::2], held)
         if rolling:
-            found += _compare(subject, "counter and steps, {}", SPENT, counters[::2], steps)
+            found += compare(subject, "counter and steps, {}", SPENT, counters[::2], steps)
         yield found
 
 
@@ -157,7 +169,7 @@ def _holds() -> Iterator[list[Difference]]:
         microusd, tokens, state = hold or (0, 0, Hold.State.RELEASED)
         held, settled = state == Hold.State.HELD, state == Hold.State.SETTLED
         expected = (microusd * held, tokens * held, int(settled))
-        yield _compare(f"{job_id} in window {window_id}", "hold and ledger, {}", names, expected, sums)
+        yield compare(f"{job_id} in window {window_id}", "hold and ledger, {}", names, expected, sums)
 
 
 def _bills() -> Iterator[list[Difference]]:
@@ -173,8 +185,8 @@ def _bills() -> Iterator[list[Difference]]:
         if booked is None:
             yield []
             continue
-        low = _compare(job_id, "bill and smallest booking, {}", SPENT, bill, booked[:2])
-        yield low or _compare(job_id, "bill and largest booking, {}", SPENT, bill, booked[2:])
+        low = compare(job_id, "bill and smallest booking, {}", SPENT, bill, booked[:2])
+        yield low or compare(job_id, "bill and largest booking, {}", SPENT, bill, booked[2:])
 
 
 def _egress_against_bills(source: EgressSource) -> Iterator[list[Difference]]:
@@ -182,7 +194,7 @@ def _egress_against_bills(source: EgressSource) -> Iterator[list[Difference]]:
     for job_id, (bill, metered) in align(
         ((row[0], row[1:]) for row in bills.iterator(CHUNK)), ((row.job_id, astuple(row)[1:]) for row in source())
     ):
-        yield _compare(job_id, "bill and egress rows, {}", BILL, bill, metered)
+        yield compare(job_id, "bill and egress rows, {}", BILL, bill, metered)
 
 
 def _sums(rows: Any, fields: tuple[str, ...]) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -191,10 +203,10 @@ def _sums(rows: Any, fields: tuple[str, ...]) -> Iterator[tuple[int, tuple[int, 
     return ((row[0], row[1:]) for row in grouped.iterator(CHUNK))
 
 
-def _compare(
+def compare(
     subject: str, what: str, names: Iterable[str], one: tuple[int, ...] | None, other: tuple[int, ...] | None
 ) -> list[Difference]:
-    """A missing record is one full of zeros."""
+    """What differs between two records of the same things; a missing record is one full of zeros."""
     wanted = list(names)
     pairs = zip(wanted, one or (0,) * len(wanted), other or (0,) * len(wanted), strict=True)
     return [Difference(subject, what.format(name), first, second) for name, first, second in pairs if first != second]

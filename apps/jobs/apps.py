@@ -8,8 +8,10 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Tell the floor below where the egress rows are, so that bills can be proven against them."""
-        from apps.budgets.verifying import egress_rows_are
+        """Tell the floor below where the egress rows are, so that bills can be proven against them, and usage."""
+        from apps.budgets.verifying import also_prove, egress_rows_are
         from apps.jobs.metering import metered
+        from apps.jobs.usage.proving import differences
 
         egress_rows_are(metered)
+        also_prove("usage", differences)

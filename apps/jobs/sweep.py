@@ -33,7 +33,8 @@ def sweep(*, node: str, now: datetime) -> None:
     if Job.objects.queued().filter(created_at__lte=now - timedelta(seconds=RING_AGAIN_SECONDS)).exists():
         ring()
     prune(now=now)
-    usage.fold()
+    if usage.fold():
+        usage.raise_drifts(now=now)
     hold_slots(now=now)
     rotation.warn_expiring(now=now)
     budgets.expire_holds(now=now)

@@ -26,6 +26,7 @@ USD = 1_000_000
 def no_egress_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """These jobs exist in the budgets only; a test that compares their egress rows brings its own."""
     monkeypatch.setattr(verifying, "_egress", [])
+    monkeypatch.setattr(verifying, "_proofs", {})
 
 
 @pytest.fixture

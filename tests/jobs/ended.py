@@ -13,7 +13,9 @@ from apps.keys.models import ApiKey
 HAIKU, SONNET = "claude-haiku-5-5", "claude-sonnet-5-5"
 
 
-def call(model: str = HAIKU, *, number: int = 1, read: int = 100, wrote: int = 50, cached: int = 0) -> spec.Call:
+def call(
+    model: str = HAIKU, *, number: int = 1, read: int = 100, wrote: int = 50, cached: int = 0, estimated: bool = False
+) -> spec.Call:
     """A metered call at its price."""
     tokens = spec.Usage(read, wrote, cached)
     return spec.Call(
@@ -22,7 +24,7 @@ def call(model: str = HAIKU, *, number: int = 1, read: int = 100, wrote: int = 5
         usage=tokens,
         cost_microusd=pricing.cost_microusd(model, tokens) or 0,
         priced=model in pricing.TARIFFS,
-        estimated=False,
+        estimated=estimated,
         status=200,
         price_version=pricing.VERSION,
         started_at=0.0,

@@ -1,8 +1,10 @@
 """Usage: what was asked, what it took and what it cost. One source for API, admin and dashboard.
 
-`series`, `totals` and `top` read; `note` and `note_refusal` count where a job ends; `fold` is the sweep's.
+`series`, `totals` and `top` read; `note` and `note_refusal` count where a job ends; `fold` and `raise_drifts` are the
+sweep's.
 """
 
+from apps.jobs.usage.drifting import raise_drifts
 from apps.jobs.usage.figures import Figures
 from apps.jobs.usage.folding import fold
 from apps.jobs.usage.histograms import Spread
@@ -23,6 +25,7 @@ __all__ = [
     "fold",
     "note",
     "note_refusal",
+    "raise_drifts",
     "series",
     "top",
     "totals",

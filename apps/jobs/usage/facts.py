@@ -18,7 +18,7 @@ def of_call(*, model: str, usage: Usage, cost_microusd: int, priced: bool, price
     table = (pricing.cost_microusd(model, usage) or 0) if current else cost_microusd
     return Counter(
         calls=1,
-        unpriced=not priced,
+        unpriced=int(not priced),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cache_read_input_tokens=usage.cache_read_input_tokens,
@@ -42,7 +42,7 @@ def of_job(
 ) -> Counter[str]:
     """Of an ended job, its calls included."""
     facts: Counter[str] = sum(calls, Counter())
-    facts.update(requests=1, estimated=estimated)
+    facts.update(requests=1, estimated=int(estimated))
     if cli_microusd is not None:
         facts.update(cli_requests=1, cli_microusd=cli_microusd, cli_metered_microusd=facts["cost_microusd"])
     if completed:

@@ -32,5 +32,6 @@ class Command(BaseCommand):
             self.stdout.write(str(difference))
         egress = "not compared" if report.metered_jobs is None else f"{report.metered_jobs} jobs"
         seen = f"{report.windows} windows, {report.holds} holds, {report.bills} bills, egress rows: {egress}"
+        seen += "".join(f", {what}: {count} groups" for what, count in report.more.items())
         verdict = f"{len(report.differences)} differences" if report.differences else "all agree"
         self.stdout.write(f"{seen}; {verdict}.")
