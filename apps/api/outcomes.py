@@ -28,6 +28,7 @@ RULES: dict[str, Rule] = {
     "cancelled": Rule(409, "cancelled", False, "The job was cancelled."),
     "rate_limited": Rule(429, "rate_limit_exceeded", None, "The upstream's rate limit; Retry-After is its own."),
     "upstream_error": Rule(502, "upstream_error", None, "The upstream failed; its own 4xx or 5xx is passed on."),
+    "invalid_output": Rule(502, "invalid_output", False, "The answer is not what its schema or tools ask for."),
     "cli_error": Rule(502, "cli_error", True, "The Claude Code CLI ended unexpectedly."),
     "worker_lost": Rule(503, "worker_lost", True, "The worker that ran the job was lost."),
     "expired": Rule(503, "expired", True, "The job waited too long for a free worker."),

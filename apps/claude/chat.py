@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from apps.claude import compose, outcomes
+from apps.claude import compose, contract, outcomes
 from apps.claude.answer import Answer
 from apps.claude.live import CliUnfit, LiveProcess
 from apps.claude.pool import Pool
 from apps.claude.process import CliGone
 from apps.claude.protocol import AnswerStop, Nudge, Piece, Result
-from apps.claude.spec import Event, Metered, Outcome, RunSpec, Started
+from apps.claude.spec import Event, Metered, Outcome, RunSpec, Started, Text, Thinking
 from apps.claude.tab import Tab
 
 _RESULT_SECONDS = 0.5
@@ -38,6 +39,8 @@ class ChatRun:
         self._watch: asyncio.TimerHandle | None = None
         self._tab = Tab(spec, self._checkpoint)
         self._answer = Answer()
+        self._held: list[Event] | None = [] if contract.held(spec) else None
+        """What was not told yet, while it is open whether the answer will do."""
         self._background: set[asyncio.Future[Any]] = set()
         self._deadline = time.monotonic() + spec.wall_seconds
 
@@ -49,18 +52,59 @@ class ChatRun:
         """Run it. Every failure is in the outcome."""
         self._look()
         try:
-            for attempt in range(1, _ATTEMPTS + 1):
-                outcome = await self._attempt(pool)
-                untouched = not self._tab.meters and not self._answer.begun
-                if outcome.error_code != outcomes.CLI_ERROR or not untouched or attempt == _ATTEMPTS:
-                    return outcome
-                self._tab = Tab(self.spec, self._checkpoint)
-            raise AssertionError("unreachable")
+            outcome = await self._answered(pool)
+            if contract.binds(self.spec):
+                outcome = await self._judged(outcome, pool)
+            return outcome
         finally:
             if self._watch:
                 self._watch.cancel()
             if self._background:
                 await asyncio.wait(self._background)
+
+    async def _answered(self, pool: Pool) -> Outcome:
+        outcome = await self._attempt(pool)
+        for _ in range(_ATTEMPTS - 1):
+            untouched = not self._tab.meters and not self._answer.begun
+            if outcome.error_code != outcomes.CLI_ERROR or not untouched:
+                break
+            self._tab = Tab(self.spec, self._checkpoint, self._tab.earlier)
+            outcome = await self._attempt(pool)
+        return outcome
+
+    async def _judged(self, outcome: Outcome, pool: Pool) -> Outcome:
+        """The outcome held against what was asked for; asked once more where nobody has been told of the answer yet."""
+        verdict = await _verdict(self.spec, outcome)
+        if isinstance(verdict, contract.Broken) and self._held is not None:
+            again = contract.repair(self.spec, outcome, verdict.reason)
+            self.spec, self._answer, self._held = again, Answer(), []
+            self._tab = Tab(again, self._checkpoint, outcome.calls)
+            outcome = replace(await self._answered(pool), num_turns=2)
+            verdict = await _verdict(self.spec, outcome)
+        if isinstance(verdict, contract.Broken):
+            return outcomes.broken(outcome, verdict.reason)
+        if isinstance(verdict, contract.Kept):
+            outcome = outcomes.kept(outcome, verdict.value, verdict.text)
+        await self._tell_held(outcome.text)
+        return outcome
+
+    async def _tell(self, event: Event) -> None:
+        """Emit an event of the answer, or keep it while it is open whether the answer will do."""
+        if self._held is None or isinstance(event, Thinking):
+            await self._emit(event)
+            return
+        self._held.append(event)
+        if contract.settles(event, self.spec):
+            await self._tell_held(self._answer.text)
+
+    async def _tell_held(self, text: str) -> None:
+        """Emit what was held back: the text as it is now, and the rest as it came."""
+        held, self._held = self._held or [], None
+        if text and any(isinstance(event, Text) for event in held):
+            await self._emit(Text(text))
+        for event in held:
+            if not isinstance(event, Text):
+                await self._emit(event)
 
     async def _attempt(self, pool: Pool) -> Outcome:
         try:
@@ -126,7 +170,7 @@ class ChatRun:
                     process.heard(frame)
                     return frame
             if isinstance(frame, Piece) and (event := self._answer.hear(frame)):
-                await self._emit(event)
+                await self._tell(event)
 
     async def _result(self, process: LiveProcess, stop: AnswerStop | Result) -> Result | None:
         """The CLI's own account of the turn, if it comes soon."""
@@ -165,6 +209,11 @@ class ChatRun:
         task = asyncio.ensure_future(self._emit(metered))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _verdict(spec: RunSpec, outcome: Outcome) -> contract.Kept | contract.Broken | None:
+    """Judged outside the loop, for a client's schema can take its time; None for a run that did not complete."""
+    return await asyncio.to_thread(contract.judge, spec, outcome) if outcome.status == "completed" else None
 
 
 def _clear(pool: Pool, process: LiveProcess, tab: Tab) -> Coroutine[Any, Any, None]:

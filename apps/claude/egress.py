@@ -125,6 +125,8 @@ class Egress:
             tab.mismatch = str(error)
             return _refusal(tab.refuse(400, "invalid_request_error", "the request was not this run's"))
         headers = {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
+        if beta := options.beta(body):
+            headers["anthropic-beta"] = ",".join(filter(None, (headers.get("anthropic-beta"), beta)))
         return await self._forward(tab, request, body, headers)
 
     async def _forward(

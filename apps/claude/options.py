@@ -1,27 +1,36 @@
-"""What a run asks for besides its words, put into the CLI's request: functions, effort, thinking, sampling. Pure.
+"""What a run asks for besides its words, put into the CLI's request: functions, schema, effort, sampling. Pure.
 
 The rules are the upstream's: no sampling and no forced choice of a tool for a call that thinks, and some models always
 think. Where a choice cannot be forced it is asked for in words, and checked when the answer is there (`contract`).
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from apps.claude import catalog
+from apps.claude.constraining import constrained
 from apps.claude.spec import RunSpec
 
 _MIN_THINKING_BUDGET = 1024
 _BUDGETS = {"low": 4_096, "medium": 12_288, "high": 24_576}
 """Tokens of thinking that stand for an effort where a model knows none; higher efforts have the CLI's budget."""
 _FORCED = ("any", "tool")
+_MAX_STRICT_TOOLS = 20
+ANY_OBJECT = {"type": "object"}
+"""The schema of an answer that is some JSON object, whichever."""
+STRUCTURED_OUTPUTS = "structured-outputs-2025-12-15"
+"""The beta header that the CLI 2.1.330 sends with a format or a strict tool."""
 
 
 def apply(body: dict[str, Any], spec: RunSpec) -> None:
     """Complete the request in place."""
     if spec.tools:
-        body["tools"] = list(spec.tools)
+        body["tools"] = _tools(spec)
         if spec.tool_choice:
             body["tool_choice"] = _choice(body, spec)
+    if spec.output_schema is not None and (schema := constrained(spec.output_schema)) is not None:
+        body["output_config"] = body.get("output_config", {}) | {"format": {"type": "json_schema", "schema": schema}}
     if spec.effort:
         _effort(body, spec.effort)
     if spec.thinking:
@@ -45,12 +54,29 @@ def forces(choice: Mapping[str, Any] | None) -> bool:
     return choice is not None and choice.get("type") in _FORCED
 
 
+def constrains_output(spec: RunSpec) -> bool:
+    """Whether the upstream holds the model to the run's schema, or there is none."""
+    return spec.output_schema is None or constrained(spec.output_schema) is not None
+
+
 def note(spec: RunSpec) -> str | None:
     """What has to be said in words behind the newest message, because it cannot be ordered."""
-    if not unforced(spec) or spec.tool_choice is None:
-        return None
-    name = spec.tool_choice.get("name")
-    return f"Answer by calling the tool `{name}`." if name else "Answer by calling at least one of the tools."
+    said = []
+    if unforced(spec) and spec.tool_choice is not None:
+        name = spec.tool_choice.get("name")
+        said.append(f"Answer by calling the tool `{name}`." if name else "Answer by calling at least one of the tools.")
+    if spec.output_schema == ANY_OBJECT:
+        said.append("Answer with one JSON object and nothing else.")
+    elif spec.output_schema is not None and not constrains_output(spec):
+        schema = json.dumps(spec.output_schema, ensure_ascii=False)
+        said.append(f"Answer with one JSON value that satisfies this JSON Schema, and nothing else:\n{schema}")
+    return "\n\n".join(said) or None
+
+
+def beta(body: Mapping[str, Any]) -> str | None:
+    """The upstream's word for what this body needs and the CLI did not ask for."""
+    strict = any(tool.get("strict") for tool in body.get("tools") or ())
+    return STRUCTURED_OUTPUTS if strict or "format" in (body.get("output_config") or {}) else None
 
 
 def clamp_max_tokens(body: dict[str, Any], limit: int) -> None:
@@ -63,6 +89,19 @@ def clamp_max_tokens(body: dict[str, Any], limit: int) -> None:
             body["thinking"] = thinking | {"budget_tokens": max(budget, _MIN_THINKING_BUDGET)}
         else:
             _without_thinking(body)
+
+
+def _tools(spec: RunSpec) -> list[dict[str, Any]]:
+    """The tools; strict where the upstream can be, which is not for every schema and not for any number of them."""
+    made, strict = [], 0
+    for tool in spec.tools:
+        schema = constrained(tool["input_schema"]) if tool.get("strict") and strict < _MAX_STRICT_TOOLS else None
+        if schema is not None:
+            strict += 1
+            made.append(tool | {"input_schema": schema})
+        else:
+            made.append({name: value for name, value in tool.items() if name != "strict"})
+    return made
 
 
 def _choice(body: dict[str, Any], spec: RunSpec) -> dict[str, Any]:

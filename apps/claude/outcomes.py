@@ -1,5 +1,6 @@
 """How a chat run ended, read from its tab and the CLI's last words. Pure."""
 
+from dataclasses import replace
 from typing import Any
 
 from apps.claude.answer import Answer
@@ -15,6 +16,7 @@ UPSTREAM_ERROR = "upstream_error"
 RATE_LIMITED = "rate_limited"
 OVERLOADED = "overloaded"
 INVALID_REQUEST = "invalid_request"
+INVALID_OUTPUT = "invalid_output"
 
 _CODES = {402: COST_LIMIT, 429: RATE_LIMITED, 529: OVERLOADED}
 _CREDENTIAL_REFUSED = "The upstream refused the service's credential; its operator has to check it."
@@ -44,6 +46,17 @@ def ended(tab: Tab, stop: AnswerStop | Result, result: Result | None, answer: An
         cli_cost_microusd=round((result.total_cost_usd - before_usd) * 1_000_000) if result else None,
         upstream_status=402 if short else None,
     )
+
+
+def kept(outcome: Outcome, value: object, text: str | None) -> Outcome:
+    """The outcome of an answer that is what was asked for; `text` is its JSON where it was asked for JSON."""
+    return replace(outcome, structured_output=value, text=outcome.text if text is None else text)
+
+
+def broken(outcome: Outcome, reason: str) -> Outcome:
+    """The outcome of an answer that is not."""
+    message = f"The model did not answer as it was asked to: {reason}."
+    return replace(outcome, status="failed", error_code=INVALID_OUTPUT, error_message=message)
 
 
 def stopped(code: str | None, tab: Tab, answer: Answer) -> Outcome:

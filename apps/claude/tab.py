@@ -64,6 +64,8 @@ class Tab:
 
     spec: RunSpec
     emit: Callable[[Metered], None]
+    earlier: tuple[Call, ...] = ()
+    """Calls of this run's first answer, where this is its second."""
     meters: list[Meter] = field(default_factory=list)
     failure: Failure | None = None
     mismatch: str | None = None
@@ -89,8 +91,8 @@ class Tab:
             self.emit(Metered(meter.call()))
 
     def calls(self) -> tuple[Call, ...]:
-        """All calls as they stand."""
-        return tuple(meter.call() for meter in self.meters)
+        """All calls of the run as they stand."""
+        return (*self.earlier, *(meter.call() for meter in self.meters))
 
     def remaining_microusd(self) -> int:
         """What the run may still spend."""
@@ -98,7 +100,7 @@ class Tab:
 
     @property
     def answered(self) -> bool:
-        """Whether a call was made already: a chat run has one, what the CLI asks after it is not ours to pay."""
+        """Whether a call was made already: an answer takes one, what the CLI asks after it is not ours to pay."""
         return bool(self.meters) or self.failure is not None
 
     def refuse(self, status: int, kind: str, message: str) -> Failure:

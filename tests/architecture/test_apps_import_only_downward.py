@@ -50,8 +50,8 @@ def broken_floors(path: Path, source: ast.Module) -> list[str]:
 
 
 def foreign(path: Path, source: ast.Module) -> list[str]:
-    """What a module of the engine imports besides the standard library, aiohttp and the engine."""
-    allowed = {*sys.stdlib_module_names, "aiohttp"}
+    """What a module of the engine imports besides the standard library, aiohttp, what schemas need, and the engine."""
+    allowed = {*sys.stdlib_module_names, "aiohttp", "jsonschema", "referencing", "regex"}
     names = [name for name in imports(path, source) if name.split(".")[0] not in allowed]
     return [f"{path} imports {name}" for name in names if not name.startswith("apps.claude.")]
 
