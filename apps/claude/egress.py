@@ -19,7 +19,9 @@ from apps.claude.credential import Credential
 from apps.claude.launch import SOCKET_NAME
 from apps.claude.metering import Meter
 from apps.claude.spec import RunSpec
-from apps.claude.tab import Failure, Tab
+from apps.claude.tab import Bill, Failure, Tab
+from apps.claude.tasks import calls
+from apps.claude.tasks.tab import TaskTab
 
 MAX_REQUEST_BYTES = 64 << 20
 _CONNECT_SECONDS = 10
@@ -41,7 +43,7 @@ class Lane:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.tab: Tab | None = None
+        self.tab: Tab | TaskTab | None = None
         self.rehearsal: RunSpec | None = None
         self.rehearsal_fault: str | None = "the CLI never called its socket"
         self._calls: set[asyncio.Task[Any]] = set()
@@ -109,51 +111,63 @@ class Egress:
             lane._calls.discard(task)
 
     async def _answer(self, lane: Lane, request: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(lane.tab, TaskTab):
+            return await calls.answer(self, lane.tab, request)
         if request.method != "POST" or request.path != "/v1/messages":
-            return _refusal(Failure.of(404, "not_found_error", "the egress forwards POST /v1/messages only"))
-        asked = await _body(request)
+            return refusal(Failure.of(404, "not_found_error", "the egress forwards POST /v1/messages only"))
+        asked = await read_body(request)
         if asked is None:
-            return _refusal(Failure.of(413, "request_too_large", "not a JSON object, or too large"))
+            return refusal(Failure.of(413, "request_too_large", "not a JSON object, or too large"))
         tab = lane.tab
         if tab is None:
             return await rehearsal.answer(lane, request, asked)
         if tab.closed or tab.answered:
-            return _refusal(tab.failure or Failure.of(400, "invalid_request_error", "this run is over"))
+            return refusal(tab.failure or Failure.of(400, "invalid_request_error", "this run is over"))
         try:
             body = compose.chat_request(asked, tab.spec)
         except (compose.Mismatch, KeyError, TypeError, AttributeError) as error:
             tab.mismatch = str(error)
-            return _refusal(tab.refuse(400, "invalid_request_error", "the request was not this run's"))
-        headers = {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
-        if beta := options.beta(body):
-            headers["anthropic-beta"] = ",".join(filter(None, (headers.get("anthropic-beta"), beta)))
-        return await self._forward(tab, request, body, headers)
+            return refusal(tab.refuse(400, "invalid_request_error", "the request was not this run's"))
+        return await self._forward(tab, request, body)
 
-    async def _forward(
-        self, tab: Tab, request: web.BaseRequest, body: dict[str, Any], headers: dict[str, str]
-    ) -> web.StreamResponse:
+    def headers(self, request: web.BaseRequest) -> dict[str, str] | None:
+        """The headers to go upstream with, the credential among them; None where there is no credential."""
         if self._credential is None:
-            return _refusal(tab.refuse(503, "authentication_error", "no credential is configured"))
+            return None
+        headers = {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
         headers |= {"content-type": "application/json", "accept-encoding": "identity"}
         self._credential.apply(headers)
+        return headers
+
+    async def _forward(self, tab: Tab, request: web.BaseRequest, body: dict[str, Any]) -> web.StreamResponse:
+        headers = self.headers(request)
+        if headers is None:
+            return refusal(tab.refuse(503, "authentication_error", "no credential is configured"))
+        if beta := options.beta(body):
+            headers["anthropic-beta"] = ",".join(filter(None, (headers.get("anthropic-beta"), beta)))
         if not await self._fit_into_cap(tab, body, headers):
-            return _refusal(
+            return refusal(
                 tab.refuse(402, "cost_limit", "The prompt alone costs more than this job may spend; raise its cap.")
             )
         payload = json.dumps(body, separators=(",", ":")).encode()
-        meter = tab.open_call(body["model"], len(payload))
+        return await self.send(tab, tab.open_call(body["model"], len(payload)), request, payload, headers)
+
+    async def send(
+        self, tab: Bill, meter: Meter, request: web.BaseRequest, payload: bytes, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        """Make a call that is on the tab, and pass the answer on while it is metered."""
         try:
             return await self._exchange(tab, meter, request, payload, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = Failure.of(502, "api_error", f"The upstream could not be reached or broke off: {_reason(error)}")
             tab.failure = failure
-            return _refusal(failure)
+            return refusal(failure)
         finally:
             meter.end()
             tab.checkpoint(meter)
 
     async def _exchange(
-        self, tab: Tab, meter: Meter, request: web.BaseRequest, payload: bytes, headers: dict[str, str]
+        self, tab: Bill, meter: Meter, request: web.BaseRequest, payload: bytes, headers: dict[str, str]
     ) -> web.StreamResponse:
         assert self._session is not None
         url = f"{self._upstream}{request.path_qs}"
@@ -198,7 +212,7 @@ class Egress:
         )
         affordable = afford(len(prompt.encode(errors="replace"))) or 0
         if affordable < min(wanted, _EXACT_COUNT_BELOW_TOKENS):
-            counted = await self._count(body, headers)
+            counted = await self.count(body, headers)
             if counted is not None:
                 # The upstream calls its own count an estimate.
                 affordable = max(affordable, afford(counted + counted // 50 + 64) or 0)
@@ -209,7 +223,7 @@ class Egress:
             options.clamp_max_tokens(body, affordable)
         return True
 
-    async def _count(self, body: dict[str, Any], headers: dict[str, str]) -> int | None:
+    async def count(self, body: dict[str, Any], headers: dict[str, str]) -> int | None:
         """The upstream's own count of the prompt's tokens, which costs nothing; None where it will not tell."""
         assert self._session is not None
         asked = {name: body[name] for name in _COUNTED if body.get(name)}
@@ -222,7 +236,8 @@ class Egress:
             return None
 
 
-async def _body(request: web.BaseRequest) -> dict[str, Any] | None:
+async def read_body(request: web.BaseRequest) -> dict[str, Any] | None:
+    """The JSON object of a request; None where it is none, or too large."""
     raw = bytearray()
     async for chunk in request.content.iter_any():
         raw += chunk
@@ -235,8 +250,10 @@ async def _body(request: web.BaseRequest) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _refusal(failure: Failure) -> web.Response:
-    return web.Response(status=failure.status, body=failure.body, content_type="application/json")
+def refusal(failure: Failure) -> web.Response:
+    """A refusal of ours as the CLI is told it; asking again would not help."""
+    headers = {"x-should-retry": "false"}
+    return web.Response(status=failure.status, body=failure.body, content_type="application/json", headers=headers)
 
 
 def _seconds(value: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The engine: one event loop in one thread for the life of a worker, which runs chats on live CLI processes."""
+"""The engine: one event loop in one thread for the life of a worker. Chats share live CLIs, a task has its own."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,9 @@ from apps.claude.egress import Egress
 from apps.claude.live import LiveProcess, RewindMissing, Workshop
 from apps.claude.pool import Limits, Pool
 from apps.claude.spec import Event, Outcome, RunSpec
+from apps.claude.tasks.run import TaskRun
+from apps.claude.tasks.shop import TaskShop
+from apps.claude.taskspec import TaskSpec
 
 Emit = Callable[[Event], Awaitable[None]]
 
@@ -72,10 +75,11 @@ class Engine:
         self._rewind = config.rewind
         self._cli_version: str | None = None
         """Told by the first process that starts."""
-        self._runs: dict[str, ChatRun] = {}
+        self._runs: dict[str, ChatRun | TaskRun] = {}
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._egress = Egress(upstream=config.upstream, credential=config.credential)
         self._pool: Pool | None = None
+        self._shop: TaskShop | None = None
 
     def start(self) -> None:
         """Find the CLI, probe the jail and begin. Raises catalog.CliMissing."""
@@ -106,13 +110,14 @@ class Engine:
         """Slots that no run holds."""
         return self.slots - len(self._runs)
 
-    async def run(self, spec: RunSpec, emit: Emit) -> Outcome:
-        """Answer one chat. Failures are in the outcome, never raised."""
+    async def run(self, spec: RunSpec | TaskSpec, emit: Emit) -> Outcome:
+        """Answer one chat, or do one task. Failures are in the outcome, never raised."""
         assert self._pool is not None
-        run = ChatRun(spec, emit)
+        assert self._shop is not None
+        run = ChatRun(spec, emit) if isinstance(spec, RunSpec) else TaskRun(spec, emit)
         self._runs[spec.job_id] = run
         try:
-            return await run.answer(self._pool)
+            return await (run.answer(self._pool) if isinstance(run, ChatRun) else self._shop.run(run))
         finally:
             self._runs.pop(spec.job_id, None)
 
@@ -148,6 +153,8 @@ class Engine:
         await self._egress.start()
         self._pool = Pool(self._start_process, Limits(self.slots))
         self._pool.start()
+        assert self.cli is not None
+        self._shop = TaskShop(self.cli, self.jail, self.jail_fault, self._egress, self._runtime_dir)
 
     async def _close(self) -> None:
         if self._pool:

@@ -6,6 +6,7 @@ What each flag is for and what was seen without it: docs/security.md.
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,17 +26,37 @@ class JailBroken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A directory or file of the host that a jail sees."""
+
+    outside: Path
+    inside: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Jail:
     """A working bubblewrap."""
 
     bwrap: Path
 
-    def prefix(self, args_fd: int) -> list[str]:
+    def prefix(self, args_fd: int, uid: int = JAIL_UID) -> list[str]:
         """The command that becomes the jail; its arguments come through a file descriptor, out of /proc's sight."""
-        return [*_drop_root(), str(self.bwrap), "--args", str(args_fd), "--"]
+        return [*_drop_root(uid), str(self.bwrap), "--args", str(args_fd), "--"]
 
-    def arguments(self, *, cli: Path, lane: Path, environment: dict[str, str]) -> list[str]:
-        """bubblewrap's arguments for a chat process: nothing of the host but /usr, the CLI and the lane's socket."""
+    def arguments(
+        self,
+        *,
+        cli: Path,
+        lane: Path,
+        environment: dict[str, str],
+        mounts: Sequence[Mount] = (),
+        tmpfs_bytes: int = _TMPFS_BYTES,
+    ) -> list[str]:
+        """bubblewrap's arguments: nothing of the host but /usr, the CLI, the lane's socket and these mounts.
+
+        What is not mounted of HOME and the workspace is empty, in memory and capped.
+        """
         arguments = [
             *("--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns"),
             *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"),
@@ -47,12 +68,16 @@ class Jail:
                 arguments += ["--symlink", str(Path("/", name).readlink()), f"/{name}"]
             elif Path("/", name).is_dir():
                 arguments += ["--ro-bind", f"/{name}", f"/{name}"]
-        for name in ("ld.so.cache", "localtime", "ssl/certs"):
+        for name in ("ld.so.cache", "localtime", "ssl/certs", "alternatives"):
             if Path("/etc", name).exists():
                 arguments += ["--ro-bind", f"/etc/{name}", f"/etc/{name}"]
         arguments += ["--proc", "/proc", "--dev", "/dev"]
+        mounted = {mount.inside for mount in mounts}
         for path in ("/tmp", "/run", "/dev/shm", HOME_INSIDE, WORKSPACE_INSIDE):
-            arguments += ["--size", str(_TMPFS_BYTES), "--tmpfs", path]
+            if path not in mounted:
+                arguments += ["--size", str(tmpfs_bytes), "--tmpfs", path]
+        for mount in mounts:
+            arguments += ["--bind" if mount.writable else "--ro-bind", str(mount.outside), mount.inside]
         arguments += ["--ro-bind", str(cli), CLI_INSIDE, "--ro-bind", str(lane), EGRESS_INSIDE]
         for name, value in environment.items():
             arguments += ["--setenv", name, value]
@@ -64,12 +89,11 @@ def runs_as_root() -> bool:
     return os.geteuid() == 0
 
 
-def _drop_root() -> list[str]:
+def _drop_root(uid: int) -> list[str]:
     """Root outside could write the host's sysctls from inside, so root is dropped first."""
     if not runs_as_root():
         return []
-    uid = str(JAIL_UID)
-    return ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--no-new-privs"]
+    return ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--no-new-privs"]
 
 
 def find_bwrap() -> Path | None:

@@ -40,6 +40,8 @@ class Launch:
     cwd: Path
     jail_arguments: tuple[str, ...] | None
     jail: walls.Jail | None
+    uid: int = walls.JAIL_UID
+    """Who it is outside its jail, where the service runs as root."""
 
 
 def chat(*, cli: Path, jail: walls.Jail | None, lane: Path, model: str) -> Launch:
@@ -47,10 +49,10 @@ def chat(*, cli: Path, jail: walls.Jail | None, lane: Path, model: str) -> Launc
     arguments = (*_chat_arguments(), "--model", model)
     if jail is None:
         home = lane / "home"
-        environment = _environment(home=str(home), tmp=str(home), socket=str(lane / SOCKET_NAME))
-        return Launch((*_die_with_parent(), str(cli), *arguments), environment, home, None, None)
-    environment = _environment(home=walls.HOME_INSIDE, tmp="/tmp", socket=f"{walls.EGRESS_INSIDE}/{SOCKET_NAME}")
-    inside = tuple(jail.arguments(cli=cli, lane=lane, environment=environment))
+        clean = environment(home=str(home), tmp=str(home), socket=str(lane / SOCKET_NAME))
+        return Launch((*_die_with_parent(), str(cli), *arguments), clean, home, None, None)
+    clean = environment(home=walls.HOME_INSIDE, tmp="/tmp", socket=f"{walls.EGRESS_INSIDE}/{SOCKET_NAME}")
+    inside = tuple(jail.arguments(cli=cli, lane=lane, environment=clean))
     outside = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
     return Launch((walls.CLI_INSIDE, *arguments), outside, Path("/"), inside, jail)
 
@@ -65,7 +67,8 @@ def _chat_arguments() -> tuple[str, ...]:
     )
 
 
-def _environment(*, home: str, tmp: str, socket: str) -> dict[str, str]:
+def environment(*, home: str, tmp: str, socket: str) -> dict[str, str]:
+    """All that a CLI is told by its environment; nothing of ours is inherited."""
     return {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",

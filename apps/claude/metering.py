@@ -20,6 +20,8 @@ class Meter:
     id: str
     model: str
     prompt_bytes: int
+    message_id: str = ""
+    """The upstream's own id of the answer, once it began."""
     status: int = 0
     usage: Usage = field(default_factory=Usage)
     began: bool = False
@@ -45,6 +47,7 @@ class Meter:
         """Take a whole answer that was not streamed."""
         try:
             answer = json.loads(body)
+            self.message_id = str(answer.get("id", ""))
             self._began(answer.get("usage") or {})
             self.usage = _usage(answer.get("usage") or {}, self.usage)
         except (ValueError, AttributeError, TypeError):
@@ -93,6 +96,7 @@ class Meter:
             if kind == "content_block_delta":
                 self._delta(data["delta"])
             elif kind == "message_start":
+                self.message_id = str(data["message"].get("id", ""))
                 self._began(data["message"].get("usage") or {})
             elif kind == "message_delta":
                 self.usage = _usage(data.get("usage") or {}, self.usage)

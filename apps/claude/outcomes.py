@@ -72,15 +72,21 @@ def cli_failed(reason: str, tab: Tab, answer: Answer) -> Outcome:
     return Outcome("failed", CLI_ERROR, f"The CLI failed: {reason[:1000]}", calls=tab.calls(), **_said(answer))
 
 
-def _refused(failure: Failure, tab: Tab, answer: Answer) -> Outcome:
+def refusal(failure: Failure) -> tuple[str, str]:
+    """The error code of a refused call, and what its caller is told."""
     status = failure.status
     code = _CODES.get(status) or (UPSTREAM_ERROR if status in (401, 403) or status >= 500 else INVALID_REQUEST)
+    return code, _CREDENTIAL_REFUSED if status in (401, 403) else failure.message
+
+
+def _refused(failure: Failure, tab: Tab, answer: Answer) -> Outcome:
+    code, message = refusal(failure)
     return Outcome(
         "failed",
         code,
-        _CREDENTIAL_REFUSED if status in (401, 403) else failure.message,
+        message,
         calls=tab.calls(),
-        upstream_status=status,
+        upstream_status=failure.status,
         retry_after_seconds=failure.retry_after_seconds,
         **_said(answer),
     )

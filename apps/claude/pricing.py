@@ -97,3 +97,13 @@ def affordable_output_tokens(model: str, prompt_tokens: int, budget_microusd: in
     price = tariff.price_for(prompt_tokens)
     write = price.cache_creation_1h if hour_cache else price.cache_creation_5m
     return (budget_microusd * 1000 - prompt_tokens * write) // price.output
+
+
+def worst_case_microusd(model: str, prompt_tokens: int, output_tokens: int, *, hour_cache: bool) -> int:
+    """The most that a call can cost: its prompt written to the cache, all of its answer used. 0 without a price."""
+    tariff = TARIFFS.get(model)
+    if tariff is None:
+        return 0
+    price = tariff.price_for(prompt_tokens)
+    write = price.cache_creation_1h if hour_cache else price.cache_creation_5m
+    return -(-(prompt_tokens * write + output_tokens * price.output) // 1000)

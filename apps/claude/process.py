@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from apps.claude.protocol import ControlAsk, ControlReply, Frame, Nudge
 LINE_LIMIT = 32 << 20
 _STDERR_LINES = 40
 
+Parser = Callable[[bytes], tuple[Frame, ...]]
+"""One line of the CLI's stdout as frames."""
+
+
+def _chat_frames(line: bytes) -> tuple[Frame, ...]:
+    frame = protocol.parse(line)
+    return () if frame is None else (frame,)
+
 
 class CliGone(Exception):
     """The CLI ended; the message is the last thing it said on stderr."""
@@ -24,8 +33,9 @@ class CliGone(Exception):
 class CliProcess:
     """A CLI that speaks stream-json. All methods belong to the event loop that spawned it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, parse: Parser = _chat_frames) -> None:
         self._process = process
+        self._parse = parse
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._replies: dict[str, asyncio.Future[ControlReply]] = {}
         self._requests = 0
@@ -34,12 +44,12 @@ class CliProcess:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._drain_stderr())]
 
     @classmethod
-    async def spawn(cls, launch: Launch) -> "CliProcess":
+    async def spawn(cls, launch: Launch, parse: Parser = _chat_frames) -> "CliProcess":
         """Start the command. The thread that calls this must live as long as the process: jails die with it."""
         argv, fd = list(launch.argv), None
         if launch.jail is not None and launch.jail_arguments is not None:
             fd = arguments_fd(list(launch.jail_arguments))
-            argv = [*launch.jail.prefix(fd), *argv]
+            argv = [*launch.jail.prefix(fd, launch.uid), *argv]
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -55,7 +65,7 @@ class CliProcess:
         finally:
             if fd is not None:
                 os.close(fd)
-        return cls(process)
+        return cls(process, parse)
 
     @property
     def pid(self) -> int:
@@ -103,7 +113,7 @@ class CliProcess:
 
     def memory_bytes(self) -> int:
         """Resident bytes of the CLI and everything around it; 0 when it is gone."""
-        return sum(_resident_bytes(pid) for pid in _family(self.pid))
+        return sum(_resident_bytes(pid) for pid in family(self.pid))
 
     def kill(self) -> None:
         """End it now, with everything it started. Safe to call twice."""
@@ -127,15 +137,8 @@ class CliProcess:
         assert stdout is not None
         try:
             while line := await stdout.readline():
-                frame = protocol.parse(line)
-                if isinstance(frame, ControlReply):
-                    reply = self._replies.get(frame.request_id)
-                    if reply and not reply.done():
-                        reply.set_result(frame)
-                elif isinstance(frame, ControlAsk):
-                    self.send(protocol.control_refusal(frame.request_id))
-                elif frame is not None:
-                    self._frames.put_nowait(frame)
+                for frame in self._parse(line):
+                    self._take(frame)
         except (ValueError, CliGone, ConnectionError):
             self.kill()  # a line above the limit, or a pipe that broke: nothing after it can be trusted
         finally:
@@ -145,6 +148,16 @@ class CliProcess:
                     reply.set_exception(CliGone(self.last_words()))
             self._frames.put_nowait(None)
 
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, ControlReply):
+            reply = self._replies.get(frame.request_id)
+            if reply and not reply.done():
+                reply.set_result(frame)
+        elif isinstance(frame, ControlAsk):
+            self.send(protocol.control_refusal(frame.request_id))
+        else:
+            self._frames.put_nowait(frame)
+
     async def _drain_stderr(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
@@ -153,7 +166,7 @@ class CliProcess:
                 self._stderr.append(line[:4096])
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """The process and all its descendants."""
     pids, queue = [], [pid]
     while queue:

@@ -89,9 +89,15 @@ class Nudge:
     """Not the CLI's: wakes whoever waits for a frame, because something else happened."""
 
 
+class OtherFrame:
+    """A frame that only a parser of its own knows, such as a task's."""
+
+    __slots__ = ()
+
+
 Piece = BlockStart | TextDelta | ThinkingDelta | SignatureDelta | InputDelta
 """What an answer is made of."""
-Frame = Piece | AnswerStop | ControlReply | ControlAsk | Result | Nudge
+Frame = Piece | AnswerStop | ControlReply | ControlAsk | Result | Nudge | OtherFrame
 
 
 def parse(line: bytes) -> Frame | None:

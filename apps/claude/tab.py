@@ -59,17 +59,15 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Tab:
-    """Open from the moment a run gets its process until its calls are billed."""
+class Bill:
+    """What a run may spend, what it has, and how it was refused. Every call of it is on here."""
 
-    spec: RunSpec
+    cap_microusd: int
     emit: Callable[[Metered], None]
     earlier: tuple[Call, ...] = ()
-    """Calls of this run's first answer, where this is its second."""
+    """Calls of a chat's first answer, where this is its second."""
     meters: list[Meter] = field(default_factory=list)
     failure: Failure | None = None
-    mismatch: str | None = None
-    """Why the CLI's request could not be trusted, where it could not."""
     short_of_money: bool = False
     """The answer was given fewer tokens than the client asked for, because the cap carries no more."""
     closed: bool = False
@@ -96,14 +94,26 @@ class Tab:
 
     def remaining_microusd(self) -> int:
         """What the run may still spend."""
-        return self.spec.cap_microusd - sum(call.cost_microusd for call in self.calls())
-
-    @property
-    def answered(self) -> bool:
-        """Whether a call was made already: an answer takes one, what the CLI asks after it is not ours to pay."""
-        return bool(self.meters) or self.failure is not None
+        return self.cap_microusd - sum(call.cost_microusd for call in self.calls())
 
     def refuse(self, status: int, kind: str, message: str) -> Failure:
         """Remember and return a refusal of our own."""
         self.failure = Failure.of(status, kind, message)
         return self.failure
+
+
+class Tab(Bill):
+    """A chat's: open from the moment it gets its process until its calls are billed."""
+
+    __slots__ = ("mismatch", "spec")
+
+    def __init__(self, spec: RunSpec, emit: Callable[[Metered], None], earlier: tuple[Call, ...] = ()) -> None:
+        super().__init__(spec.cap_microusd, emit, earlier)
+        self.spec = spec
+        self.mismatch: str | None = None
+        """Why the CLI's request could not be trusted, where it could not."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether a call was made already: an answer takes one, what the CLI asks after it is not ours to pay."""
+        return bool(self.meters) or self.failure is not None
