@@ -14,6 +14,7 @@ from rest_framework import exceptions
 
 from apps.api.answers import failure
 from apps.api.problems import ApiError, Problem, of_status, phrase
+from apps.api.replays import Replayed
 from apps.budgets.services import BudgetExceeded
 from apps.jobs import services as jobs
 from apps.jobs.admission import Denied
@@ -28,6 +29,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     Denied: (403, "not_allowed", NO_RETRY),
     BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
     RateLimited: (429, "rate_limit_exceeded", {}),
+    jobs.WordReused: (422, "idempotency_key_reused", NO_RETRY),
     Http404: (404, "not_found", {}),
     PermissionDenied: (403, "forbidden", {}),
     RequestDataTooBig: (413, "request_too_large", {}),
@@ -40,7 +42,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
 }
 """Exception → status, code, headers; RateLimited and Denied know more exactly. Subclasses follow their base; the
 domain's messages are written for callers."""
-_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited)
+_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.WordReused)
 """Exceptions whose own message is shown; of the others it may name internals."""
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",
@@ -75,6 +77,8 @@ def _exact(error: Exception, problem: Problem) -> Problem:
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's hook: every exception of an API view becomes an answer in OpenAI's shape."""
+    if isinstance(error, Replayed):
+        return error.response
     response = failure(problem_of(error))
     if isinstance(error, exceptions.MethodNotAllowed):
         response.headers["Allow"] = ", ".join(context["view"].allowed_methods)

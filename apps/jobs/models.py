@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Q
 
+from apps.jobs.idempotency import IdempotentRequest
 from apps.jobs.ids import floor_id
 from apps.jobs.jsontext import JsonTextField
 from apps.jobs.rollups import Drift, Rollup
@@ -21,6 +22,7 @@ __all__ = [
     "OPEN",
     "Call",
     "Drift",
+    "IdempotentRequest",
     "Job",
     "JobEvent",
     "JobEventQuerySet",

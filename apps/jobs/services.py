@@ -11,10 +11,11 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
-from apps.jobs import admission, eventlog, refusals, usage, valkey
+from apps.jobs import admission, eventlog, idempotency, refusals, repeats, usage, valkey
 from apps.jobs.admission import Denied
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
+from apps.jobs.idempotency import Once, WordReused
 from apps.jobs.ids import new_job_id
 from apps.jobs.models import Job, Lane
 from apps.jobs.queue import ring
@@ -26,7 +27,9 @@ __all__ = [
     "BudgetExceeded",
     "CredentialMissing",
     "Denied",
+    "Once",
     "RateLimited",
+    "WordReused",
     "abandon",
     "cancel",
     "revoke_running",
@@ -47,14 +50,26 @@ class CredentialMissing(Exception):
         )
 
 
-def submit(*, key: ApiKey, request: Request, request_id: str, now: datetime, lane: Lane = Lane.INTERACTIVE) -> Job:
+def submit(
+    *,
+    key: ApiKey,
+    request: Request,
+    request_id: str,
+    now: datetime,
+    lane: Lane = Lane.INTERACTIVE,
+    once: Once | None = None,
+) -> Job:
     """Queue a job for the key's project: paced, granted, its cap held in every budget, on record, or not at all.
 
     `rate` of the job is where its key's limits stand. Raises CredentialMissing, RateLimited, Denied or BudgetExceeded;
-    the latter three are on record too.
+    the latter three are on record too. With `once` it is the job that was submitted under that word before, whose
+    `request_id` is another; raises WordReused.
     """
     if credential() is None:
         raise CredentialMissing
+    made, failed = repeats.earlier(key=key, once=once, now=now) if once else (None, None)
+    if made:
+        return made
     job = _new_job(key, request, request_id, lane, now)
     tokens = admission.reckoned_tokens(request, len(str(job.request)))
     try:
@@ -64,7 +79,11 @@ def submit(*, key: ApiKey, request: Request, request_id: str, now: datetime, lan
             job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, now=now)
             job.save(force_insert=True)
             _record("job.submitted", key, job, {"cap_microusd": job.cap_microusd}, now=now)
+            if once:
+                idempotency.remember(key=key, once=once, target=job.id, instead_of=failed, now=now)
             transaction.on_commit(ring)
+    except idempotency.Raced:
+        return submit(key=key, request=request, request_id=request_id, now=now, lane=lane, once=once)
     except (Denied, BudgetExceeded) as refused:
         with transaction.atomic():
             _record_refusal(key, job, refused, now=now)

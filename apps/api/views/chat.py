@@ -38,7 +38,7 @@ class ChatCompletions(View):
         """Create a chat completion."""
         reading = read(read_json(request), default_model=self.default_model)
         visit, job = self.visit, self.submit(reading.chat)
-        visit.job_id = job.id
+        self.end_with_client(job)
         chunks = Chunks(job.id, job.model, int(job.created_at.timestamp()), reading.include_usage)
         response = Later(partial(_streamed if reading.stream else _whole, chunks, visit))
         if reading.ignored:

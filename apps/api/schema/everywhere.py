@@ -1,0 +1,46 @@
+"""What holds for every POST, added to the finished description: so an endpoint cannot forget it."""
+
+from typing import Any
+
+from apps.api.replays import HEADER, LONGEST
+
+_ONCE = {
+    "in": "header",
+    "name": HEADER,
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+    "description": "A word of your choice for this request, such as a UUID. The same request under it within 24 hours "
+    "is done once: its repetition is answered as before (header idempotent-replayed), or follows the job that still "
+    "runs. Another request under it is refused with 422.",
+}
+_REUSED = "The Idempotency-Key was sent with another request before."
+_LIMITED = "A rate limit of the key (see Retry-After), or invalid keys were sent from this address too often."
+_LIMITS = {
+    f"x-ratelimit-{what}-{of}": {"schema": {"type": "string"}, "description": text}
+    for of in ("requests", "tokens")
+    for what, text in (
+        ("limit", f"The key's {of} per minute, if they are limited."),
+        ("remaining", f"How many of its {of} are left."),
+        ("reset", "When all of them are there again, such as 1m0s."),
+    )
+}
+
+
+def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's hook for the finished document."""
+    for path, operations in result["paths"].items():
+        if path.startswith("/v1/") and (operation := operations.get("post")):
+            _describe_post(operation)
+    return result
+
+
+def _describe_post(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(_ONCE)
+    responses = operation["responses"]
+    shape = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    for status, text in (("422", _REUSED), ("429", _LIMITED)):
+        known = responses.setdefault(status, {"content": shape, "description": ""})
+        known["description"] = f"{known['description']} {text}".strip()
+    operation["responses"] = dict(sorted(responses.items()))
+    for answer in responses.values():
+        if "x-job-id" in answer.get("headers", {}):
+            answer["headers"] |= _LIMITS
