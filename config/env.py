@@ -164,6 +164,12 @@ class Env:
         "1: a proxy in front ends TLS and sets `X-Forwarded-Proto` and `X-Forwarded-For`, which are then believed; "
         "cookies are sent over https only.",
     )
+    require_second_factor: bool = _setting(
+        "REQUIRE_SECOND_FACTOR",
+        "0",
+        _switch,
+        "1: whoever may use the admin gives a second factor (TOTP) at each login; who has none enrols one at the next.",
+    )
     log_format: str = _setting("LOG_FORMAT", "console", _log_format, "`console` or `json`.")
     log_level: str = _setting("LOG_LEVEL", "INFO", _log_level, "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     anthropic_api_key: str = _setting(

@@ -59,7 +59,7 @@ INSTALLED_APPS = [
     "apps.capabilities",
     "apps.jobs",
     "apps.api",
-    "django.contrib.admin",
+    "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -72,8 +72,12 @@ INSTALLED_APPS = [
     "channels",
     "django_q",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "csp",
     "django_htmx",
+    "apps.people",  # after Django's users and django-axes: it takes over the pages of the one, and hears the other
     "config",  # last, because its admin takes back what others registered
 ]
 # Only pages pass through these: the API has a short way of its own (apps.api.gateway).
@@ -193,7 +197,13 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-LOGIN_URL = "admin:login"
+AXES_DISABLE_ACCESS_LOG = True  # the record has it
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever guesses on could keep the right one out for ever
+AXES_LOCKOUT_CALLABLE = "apps.people.views.locked_out"
+REQUIRE_SECOND_FACTOR = ENV.require_second_factor
+OTP_TOTP_ISSUER = "Claude Code API Service"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
 
 # -- HTTP
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024  # chats carry images; config.web refuses more before it is read
@@ -263,5 +273,6 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
+DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "j M Y", "H:i", "j M Y H:i"
 LOGGING_CONFIG = None
 logs.configure(log_format=ENV.log_format, level=ENV.log_level)

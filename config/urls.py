@@ -1,4 +1,4 @@
-"""Admin, everything of `apps.api`, and the way there for somebody who opens the bare address."""
+"""Admin, logins, everything of `apps.api`, and the way there for somebody who opens the bare address."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 urlpatterns = [
     path("", RedirectView.as_view(url="/docs")),
     path("admin/", admin.site.urls),
+    path("", include("apps.people.urls")),
     path("", include("apps.api.urls")),
 ]
 

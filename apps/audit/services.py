@@ -35,9 +35,10 @@ def record(
 ) -> AuditEvent:
     """Write one deed in the caller's transaction: both are committed, or neither.
 
-    `actor` is `user:NAME`, `key:ID`, `command:NAME` or `system`; `target_id` is what people search for; `outcome` is
-    `ok` or a word for what happened instead; `data` holds names, numbers and `{"before": …, "after": …}`. Secrets and
-    prompts in any of them are replaced, what is too long is cut. One INSERT, no lock. Raises BadAction (a ValueError).
+    `actor` is `user:NAME`, `key:ID`, `command:NAME`, `system` or `anonymous`; `target_id` is what people search for;
+    `outcome` is `ok` or a word for what happened instead; `data` holds names, numbers and `{"before": …, "after": …}`.
+    Secrets and prompts in any of them are replaced, what is too long is cut. One INSERT, no lock. Raises BadAction (a
+    ValueError).
     """
     texts = (
         redaction.text(actor, longest=200),

@@ -194,7 +194,6 @@ def _record(
         target_type="budget",
         target_id=str(budget.pk),
         project_id=budget.project.slug,
-        outcome="success",
         reason=reason,
         ip=ip,
         data=dict(data),

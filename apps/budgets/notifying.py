@@ -131,7 +131,7 @@ def _give_up(notification: Notification, error: str, *, now: datetime) -> None:
             target_type="budget",
             target_id=str(budget.pk),
             project_id=budget.project.slug,
-            outcome="failure",
+            outcome="failed",
             reason=error[:200],
             ip=None,
             data={"channel": notification.channel, "attempts": notification.attempts},

@@ -76,7 +76,6 @@ def release_manually(*, hold: Hold, actor: str, reason: str, ip: str | None = No
             target_type="job",
             target_id=hold.job_id,
             project_id=hold.project.slug,
-            outcome="success",
             reason=reason,
             ip=ip,
             data={

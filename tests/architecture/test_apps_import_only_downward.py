@@ -12,6 +12,7 @@ FLOORS = {
     "jobs": 4,
     "budgets": 3,
     "capabilities": 3,
+    "people": 3,
     "keys": 2,
     "permissions": 1,
     "audit": 0,
