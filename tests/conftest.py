@@ -7,8 +7,10 @@ from shutil import rmtree
 
 import pytest
 from hypothesis import settings
+from pytest_django import DjangoDbBlocker
+from pytest_django.plugin import blocking_manager_key
 
-from tests.support import isolation, processes
+from tests.support import isolation, processes, shipped
 from tests.support.postgres import PostgresServer
 from tests.support.scripted import ScriptedServer, new_marker
 from tests.support.service import Person, Service, ServiceFactory
@@ -28,6 +30,17 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """A test that empties the database puts back what the migrations bring, so that tests can run in any order."""
+    yield
+    marker = item.get_closest_marker("django_db")
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    if "transactional_db" in fixtures or (marker and marker.kwargs.get("transaction")):
+        with item.config.stash[blocking_manager_key].unblock():
+            shipped.restore()
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A failed test shows what the service it used had to say."""
     report = yield
@@ -35,6 +48,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if isinstance(service, Service) and report.failed:  # type: ignore[attr-defined]
         report.sections.append(("service", service.program.tail()))  # type: ignore[attr-defined]
     return report
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The test database, and what it holds when it is new."""
+    with django_db_blocker.unblock():
+        shipped.remember()
 
 
 @pytest.fixture
