@@ -6,6 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apps.api import errors
 from apps.api.views.chat import ChatCompletions
 from apps.api.views.docs import OpenApi, redoc, swagger
+from apps.api.views.explain import Explain
 from apps.api.views.health import Health, Ready
 from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
 from apps.api.views.models import Model, Models
@@ -18,6 +19,7 @@ urlpatterns = [
     path("v1/jobs/<str:job_id>", OneJob.as_view(), name="job"),
     path("v1/jobs/<str:job_id>/events", JobEvents.as_view(), name="job-events"),
     path("v1/jobs/<str:job_id>/cancel", JobCancel.as_view(), name="job-cancel"),
+    path("v1/explain", Explain.as_view(), name="explain"),
     path("health", Health.as_view(), name="health"),
     path("ready", Ready.as_view(), name="ready"),
     path("openapi.json", OpenApi.as_view(), name="openapi"),

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from apps.budgets import services as budgets
+from apps.budgets.fitting import Amounts
+from apps.budgets.reserving import MINIMUM_MICROUSD
 from apps.jobs.models import Job, Lane
 from apps.jobs.requests import Request
 from apps.keys import ratelimit
@@ -18,6 +20,8 @@ from apps.permissions.verdict import Grant, Refusal
 
 HOLD_GRACE = timedelta(minutes=2)
 """How much longer than its job a hold lives, so that the sweep has settled it before it expires by itself."""
+MINIMUM = Amounts(MINIMUM_MICROUSD, 1)
+"""A job holds what is left in its budgets, if it is no less. Tokens are counted after they were used."""
 _BYTES_PER_TOKEN = 3
 _PARAMS = {
     "model": "model",
@@ -78,20 +82,27 @@ def reckoned_tokens(request: Request, size: int) -> int:
     return size // _BYTES_PER_TOKEN + request.answer_tokens()
 
 
+def wanted(max_cost_microusd: int, tokens: int) -> Amounts:
+    """What a job would like to hold: all it may cost, by its grant and by the operator's limit for any job."""
+    return Amounts(min(max_cost_microusd, settings.JOB_MAX_COST_MICROUSD), tokens)
+
+
 def hold(*, key: ApiKey, grant: Grant, tokens: int, job_id: str, now: datetime) -> int:
     """Hold the job's cap in every budget above it, or what is left where that is less; the micro-dollars that are held.
 
     Call it in the transaction that makes the job. Raises BudgetExceeded.
     """
+    amounts = wanted(grant.max_cost_microusd, tokens)
     reservation = budgets.reserve(
         project_id=key.project_id,
         key_id=key.pk,
         job_id=job_id,
-        amount_microusd=min(grant.max_cost_microusd, settings.JOB_MAX_COST_MICROUSD),
-        tokens=tokens,
+        amount_microusd=amounts.microusd,
+        tokens=amounts.tokens,
         expires_at=now + 2 * timedelta(seconds=settings.JOB_TIMEOUT_SECONDS) + HOLD_GRACE,
         now=now,
         shrink=True,
-        minimum_tokens=1,
+        minimum_microusd=MINIMUM.microusd,
+        minimum_tokens=MINIMUM.tokens,
     )
     return reservation.amount_microusd

@@ -40,6 +40,14 @@ class RateState:
     tokens: Meter | None = None
     concurrent_jobs: Meter | None = None
 
+    def refuses(self, *, tokens: int) -> Limited | None:
+        """What would refuse a job of so many tokens now, as admit.lua decides it."""
+        if self.requests and self.requests.remaining < 1:
+            return "requests"
+        if self.tokens and self.tokens.remaining < min(tokens, self.tokens.limit):
+            return "tokens"
+        return "concurrent_jobs" if self.concurrent_jobs and self.concurrent_jobs.remaining < 1 else None
+
     def headers(self) -> dict[str, str]:
         """OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, of the limits there are."""
         headers: dict[str, str] = {}

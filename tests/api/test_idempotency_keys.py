@@ -21,7 +21,7 @@ def word() -> str:
 
 
 def ask(person: Person, word: str, text: str, **fields: object) -> Answer:
-    return person.http.post(CHAT, chat_body(text, **fields), idempotency_key=word)
+    return person.http.post(CHAT, {**chat_body(text), **fields}, idempotency_key=word)
 
 
 def test_a_repeated_chat_is_answered_with_the_stored_answer(
