@@ -1,18 +1,18 @@
 """Projects, their members and keys in the admin: every deed is a call of the services."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.audit.paging import BoundedPaginator
+from apps.audit.showing import deed, links
 from apps.keys import members, rotation, services
 from apps.keys.forms import KeyForm, MemberFormSet, RotateForm
 from apps.keys.listing import StateFilter, UseFilter
@@ -21,23 +21,6 @@ from apps.keys.models import ApiKey, Membership, Project, Role
 TERMS = ["project", "name", "profile", "default_model", "expires_at"]
 LIMITS = ["requests_per_minute", "tokens_per_minute", "concurrent_jobs", "allowed_networks"]
 FACTS = ["hint", "state", "created_at", "last_used_at", "revoked_at", "rotated_from", "successor", "more"]
-
-
-def deed(request: HttpRequest) -> dict[str, Any]:
-    """Who acts, from where and when, for the services."""
-    actor = f"user:{request.user.get_username()}"
-    return {"actor": actor, "now": timezone.now(), "ip": request.META.get("REMOTE_ADDR") or None}
-
-
-def links(*targets: tuple[str, str, dict[str, object]]) -> SafeString:
-    """Links to other lists, narrowed by a query; lists that this install does not have are left out."""
-    found = []
-    for text, name, query in targets:
-        try:
-            found.append((f"{reverse(f'admin:{name}_changelist')}?{urlencode(query)}", text))
-        except NoReverseMatch:
-            continue
-    return format_html_join(" · ", '<a href="{}">{}</a>', found) or SafeString("–")
 
 
 class MemberInline(admin.TabularInline[Membership, Project]):

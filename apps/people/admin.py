@@ -1,7 +1,6 @@
 """Users and groups in the admin: Django's pages, with every change on record and no way up for who is no superuser."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangosGroups
@@ -10,17 +9,16 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit import services as audit
 from apps.audit.changes import diff
 from apps.audit.paging import BoundedPaginator
+from apps.audit.showing import deed, links
 from apps.keys.models import Membership
 from apps.people import secondfactor
-from apps.people.records import deed, of_user
+from apps.people.records import of_user
 
 POWERS = ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]
 """What only a superuser gives: anybody else could make themselves one with them."""
@@ -127,10 +125,11 @@ class UserAdmin(_OnRecord, DjangosUsers):  # type: ignore[type-arg]  # takes non
     @admin.display(description="More")
     def more(self, user: User) -> SafeString:
         """What they did, and what was done to their account."""
-        name, record = user.get_username(), reverse("admin:audit_auditevent_changelist")
-        targets = [("Deeds", {"actor": f"user:{name}"}), ("Account", {"target_id": name})]
-        links = ((record, urlencode(query), text) for text, query in targets)
-        return format_html_join(" · ", '<a href="{}?{}">{}</a>', links)
+        name = user.get_username()
+        return links(
+            ("Deeds", "audit_auditevent", {"actor": f"user:{name}"}),
+            ("Account", "audit_auditevent", {"target_id": name}),
+        )
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return [MembershipInline] if obj else []

@@ -5,18 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 
 from apps.audit import services as audit
 
 ANONYMOUS = "anonymous"
 """The actor of what somebody does who has not shown yet who they are."""
-
-
-def deed(request: HttpRequest) -> dict[str, Any]:
-    """Who acts, from where and when, for the services."""
-    name = request.user.get_username() if hasattr(request, "user") else ""
-    return {"actor": f"user:{name}" if name else ANONYMOUS, "now": timezone.now(), "ip": address(request)}
 
 
 def address(request: HttpRequest | None) -> str | None:

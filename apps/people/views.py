@@ -20,9 +20,10 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
+from apps.audit.showing import deed
 from apps.people import pending, secondfactor
 from apps.people.forms import CodeForm, SignInForm
-from apps.people.records import address, deed, of_user
+from apps.people.records import address, of_user
 
 
 def page(request: HttpRequest, name: str, facts: dict[str, Any], *, status: int = 200, **headers: str) -> HttpResponse:

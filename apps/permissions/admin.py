@@ -9,11 +9,12 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.audit.showing import deed
 from apps.permissions import known, services
 from apps.permissions.forms import ProfileForm
 from apps.permissions.models import Profile
 from apps.permissions.overview import Overview, overview
-from apps.permissions.pages import ProfilePages, deed
+from apps.permissions.pages import ProfilePages
 from apps.permissions.refs import BadPattern, Kind
 from apps.permissions.words import count, dollars, duration
 

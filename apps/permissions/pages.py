@@ -1,27 +1,19 @@
 """The admin's own pages about profiles: copy one, see what a form comes to, try a request."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from apps.audit.showing import deed
 from apps.permissions import known, services
 from apps.permissions.forms import RulesForm, TryForm
 from apps.permissions.models import Profile
 from apps.permissions.overview import overview
 from apps.permissions.trial import trial
-
-
-def deed(request: HttpRequest) -> dict[str, Any]:
-    """Who acts, from where and when, for the services."""
-    actor = f"user:{request.user.get_username()}"
-    return {"actor": actor, "now": timezone.now(), "ip": request.META.get("REMOTE_ADDR") or None}
 
 
 class ProfilePages(admin.ModelAdmin[Profile]):

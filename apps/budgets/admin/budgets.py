@@ -13,9 +13,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.audit.paging import BoundedPaginator
+from apps.audit.showing import NONE, deed, links, moment
 from apps.budgets import services
 from apps.budgets.admin.forms import BudgetForm, IncreaseForm, ReasonForm
-from apps.budgets.admin.showing import NONE, bar, elapsed, few, figure, links, moment, owner
+from apps.budgets.admin.showing import bar, elapsed, few, figure, owner
 from apps.budgets.fitting import MEASURES, BudgetState
 from apps.budgets.models import Budget
 from apps.permissions.words import dollars
@@ -24,12 +25,6 @@ SCOPE = ["project", "api_key"]
 PERIOD = ["period", "rolling", "time_zone", "anchor"]
 ALERTS = ["thresholds", "webhook_url", "webhook_secret", "emails"]
 NOW = ["present", "increase", "active", "created_at", "updated_at", "more"]
-
-
-def deed(request: HttpRequest) -> dict[str, Any]:
-    """Who acts, from where and when, for the services."""
-    actor = f"user:{request.user.get_username()}"
-    return {"actor": actor, "now": timezone.now(), "ip": request.META.get("REMOTE_ADDR") or None}
 
 
 class _Budgets(ChangeList):

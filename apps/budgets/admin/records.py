@@ -10,10 +10,10 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.audit.paging import BoundedPaginator
+from apps.audit.showing import NONE, deed, link, links, moment
 from apps.budgets import services
-from apps.budgets.admin.budgets import deed
 from apps.budgets.admin.forms import ReasonForm
-from apps.budgets.admin.showing import NONE, figure, figures, job, link, links, moment, owner
+from apps.budgets.admin.showing import figure, figures, job, owner
 from apps.budgets.fitting import MEASURES
 from apps.budgets.models import Alert, BudgetWindow, Hold, Notification
 

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from urllib.parse import urlencode
 
-from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.audit.showing import link
 from apps.budgets.fitting import BudgetState, Count, Measure
 from apps.keys.models import ApiKey, Project
 from apps.permissions.words import dollars
-
-NONE = SafeString("–")
 
 
 def figure(amount: int, measure: Measure) -> str:
@@ -74,14 +71,6 @@ def figures(lines: Iterable[str]) -> SafeString:
     return format_html_join("", '<div class="figure">{}</div>', ((line,) for line in lines))
 
 
-def moment(value: datetime | None) -> SafeString:
-    """`23 Nov 00:19`, with the exact time for those who point at it; a dash for none."""
-    if value is None:
-        return NONE
-    exact = f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, f"{value:%d %b %H:%M}")
-
-
 def job(job_id: str) -> SafeString:
     """The end of a job's id, which tells it from others; all of it for those who point at it."""
     short = format_html('<code title="{}">…{}</code>', job_id, job_id[-8:])
@@ -92,25 +81,6 @@ def owner(project: Project, key: ApiKey | None) -> SafeString:
     """The project, and the key where there is one."""
     ours = link(project, "keys_project", project.pk)
     return ours if key is None else format_html("{} › {}", ours, link(key.name, "keys_apikey", key.pk))
-
-
-def links(*targets: tuple[str, str, dict[str, object]]) -> SafeString:
-    """Links to other lists, narrowed by a query; lists that this install does not have are left out."""
-    found = []
-    for text, name, query in targets:
-        try:
-            found.append((f"{reverse(f'admin:{name}_changelist')}?{urlencode(query)}", text))
-        except NoReverseMatch:
-            continue
-    return format_html_join(" · ", '<a href="{}">{}</a>', found) or NONE
-
-
-def link(text: object, name: str, pk: object) -> SafeString:
-    """A link to a row's page; the text alone where there is no such page."""
-    try:
-        return format_html('<a href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text)
-    except NoReverseMatch:
-        return format_html("{}", text)
 
 
 def _percent(part: int, whole: int) -> float:
