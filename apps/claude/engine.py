@@ -7,9 +7,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from apps.claude import catalog
 from apps.claude import jail as walls
@@ -18,12 +19,12 @@ from apps.claude.credential import DEFAULT_UPSTREAM, Credential
 from apps.claude.egress import Egress
 from apps.claude.live import LiveProcess, RewindMissing, Workshop
 from apps.claude.pool import Limits, Pool
-from apps.claude.spec import Event, Outcome, RunSpec
-from apps.claude.tasks.run import TaskRun
-from apps.claude.tasks.shop import TaskShop
+from apps.claude.spec import Decision, Event, Outcome, RunSpec
+from apps.claude.tasks.run import Bounds, TaskRun
+from apps.claude.tasks.shop import Place, TaskShop
 from apps.claude.taskspec import TaskSpec
 
-Emit = Callable[[Event], Awaitable[None]]
+Emit = Callable[[Event], Coroutine[Any, Any, None]]
 
 _SLOT_BYTES = 300 << 20
 """What one live process may come to weigh; the default number of slots is what the free memory carries of these."""
@@ -48,6 +49,8 @@ class EngineConfig:
     cache_dir: Path = Path("/var/cache/claude-code-api-service")
     rewind: bool = True
     """False makes every process serve one question only, as with a CLI that cannot rewind."""
+    task_bounds: Bounds = field(default_factory=Bounds)
+    """What one task may take of the machine."""
 
 
 def slots_by_memory() -> int:
@@ -129,6 +132,14 @@ class Engine:
         self.loop.call_soon_threadsafe(run.cancel)
         return True
 
+    def decide(self, job_id: str, call_id: str, decision: Decision, by: str) -> bool:
+        """Tell a task what somebody decided about a call that waits. False where nothing waits for it (any more)."""
+        run = self._runs.get(job_id)
+        if not isinstance(run, TaskRun) or not run.approvals.is_waiting(call_id):
+            return False
+        self.loop.call_soon_threadsafe(run.approvals.decide, call_id, decision, by)
+        return True
+
     def status(self) -> dict[str, object]:
         """What `/ready` and an operator want to know."""
         processes = self._pool.processes() if self._pool else ()
@@ -140,6 +151,7 @@ class Engine:
             "waiting": self._pool.waiting if self._pool else 0,
             "jail": self.jail is not None,
             "jail_fault": self.jail_fault,
+            "tasks_fault": self._shop.fault if self._shop else self.jail_fault,
             "rewind": self._rewind,
             "cli_version": self._cli_version,
             "fault": self._pool.last_fault if self._pool else None,
@@ -154,7 +166,8 @@ class Engine:
         self._pool = Pool(self._start_process, Limits(self.slots))
         self._pool.start()
         assert self.cli is not None
-        self._shop = TaskShop(self.cli, self.jail, self.jail_fault, self._egress, self._runtime_dir)
+        place = Place(self.cli, self.jail, self.jail_fault, self._egress, self._runtime_dir, self._config.cache_dir)
+        self._shop = TaskShop(place, self._config.task_bounds)
 
     async def _close(self) -> None:
         if self._pool:

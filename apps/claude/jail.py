@@ -166,3 +166,27 @@ def reachable_cli(cli: Path, cache: Path) -> Path:
     draft.chmod(0o755)
     draft.replace(staged)
     return staged
+
+
+def execute_only_cli(cli: Path, caches: Sequence[Path]) -> Path:
+    """A copy of the CLI that can be run but not read, in the first of these directories that takes it.
+
+    The kernel hides the environment, memory and open files of a process whose program cannot be read, so that code that
+    a task runs cannot look into, or speak for, the CLI that runs it. Raises JailBroken.
+    """
+    facts = cli.stat()
+    faults = []
+    for cache in caches:
+        staged = cache / f"claude-x-{facts.st_mtime_ns:x}-{facts.st_size:x}"
+        draft = cache / f".{staged.name}.{os.getpid()}"
+        try:
+            if not staged.exists() or staged.stat().st_size != facts.st_size:
+                cache.mkdir(parents=True, exist_ok=True, mode=0o755)
+                shutil.copyfile(cli, draft)
+                draft.chmod(0o111)
+                draft.replace(staged)
+            return staged
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            faults.append(str(error))
+    raise JailBroken(f"no place for a copy of the CLI that cannot be read: {'; '.join(faults)}")

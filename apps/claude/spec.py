@@ -192,12 +192,16 @@ class ApprovalAsked:
     parent_id: str | None = None
 
 
+Decision = Literal["once", "job", "deny"]
+"""Let this call run, let this tool run for the rest of the job, or let it not run."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalDecided:
     """What became of an `ApprovalAsked`."""
 
     id: str
-    decision: Literal["once", "job", "deny"]
+    decision: Decision
     by: str
     """Who decided: a user or key, or `expiry`."""
 

@@ -104,7 +104,8 @@ def _arguments(shape: Shape) -> tuple[str, ...]:
     if shape.tools:
         arguments += ["--allowedTools", ",".join(shape.tools)]
     if shape.skills:
-        arguments += ["--plugin-dir", PLUGIN_INSIDE]
+        # A skill's own files are read with the file tools, which --restricted keeps in the workspace otherwise.
+        arguments += ["--plugin-dir", PLUGIN_INSIDE, "--add-dir", f"{PLUGIN_INSIDE}/skills"]
     if shape.mcp_servers:
         arguments += ["--mcp-config", shape.mcp_servers]
     if shape.max_turns is not None:

@@ -1,5 +1,6 @@
 """A task's own directories on disk: HOME, workspace, and the generated plugin with its skills."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -62,20 +63,26 @@ class Room:
         if skills:
             plugins.write(self.plugin, skills)
 
-    def deliver(self, files: tuple[File, ...]) -> None:
-        """Put the task's input files into the workspace, before anything in the jail has run. Raises ValueError."""
+    def deliver(self, files: tuple[File, ...]) -> dict[str, str]:
+        """Put the task's input files into the workspace, before anything in the jail has run; their SHA-256 by name.
+
+        Raises ValueError.
+        """
         for file in files:
             path = PurePosixPath(file.name)
             if path.is_absolute() or not path.parts or ".." in path.parts or "\0" in file.name:
                 raise ValueError(f"{file.name[:100]!r} is not a relative path within the workspace")
-            directory = self.workspace
-            for part in path.parts[:-1]:
-                directory /= part
-                directory.mkdir(mode=0o755, exist_ok=True)
-                self._give(directory)
-            target = directory / path.name
-            target.write_bytes(file.content)
-            self._give(target)
+            self.put(self.workspace / path, file.content)
+        return {str(PurePosixPath(file.name)): hashlib.sha256(file.content).hexdigest() for file in files}
+
+    def put(self, path: Path, content: bytes) -> None:
+        """Write a file below the room, with the directories above it, as the task's own."""
+        missing = [parent for parent in path.parents if not parent.exists()]
+        for directory in reversed(missing):
+            directory.mkdir(mode=0o755)
+            self._give(directory)
+        path.write_bytes(content)
+        self._give(path)
 
     def remove(self) -> None:
         """Delete it, whatever the task left in it."""

@@ -1,10 +1,11 @@
 """One task from its room to its outcome: launch, check, relay, end in time, leave nothing alive."""
 
 import asyncio
+import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from apps.claude.jail import Jail
 from apps.claude.process import CliGone, CliProcess
 from apps.claude.protocol import Frame, Nudge, TextDelta, ThinkingDelta
 from apps.claude.spec import Event, Metered, Outcome, Started, Text, Thinking, ToolResult, ToolUse
-from apps.claude.tasks import ending, gate, launch, results
+from apps.claude.tasks import ending, gate, inside, launch, results, sessions
 from apps.claude.tasks.admission import Fence
+from apps.claude.tasks.approvals import Approvals
 from apps.claude.tasks.frames import Called, HookAsk, Init, Returned, Spoke, TaskResult, hook_reply, parse
+from apps.claude.tasks.guard import Quota, watch
 from apps.claude.tasks.room import Room
 from apps.claude.tasks.steps import StepLog
 from apps.claude.tasks.tab import TaskTab
 from apps.claude.taskspec import TaskSpec
 
-Emit = Callable[[Event], Awaitable[None]]
+Emit = Callable[[Event], Coroutine[Any, Any, None]]
 
 START_SECONDS = 30.0
 
@@ -36,6 +39,15 @@ class TaskUnfit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one task may take: by the kernel, by watching, and of what it leaves."""
+
+    limits: launch.Limits = field(default_factory=launch.Limits)
+    quota: Quota = field(default_factory=Quota)
+    caps: inside.Caps = field(default_factory=inside.Caps)
+
+
+@dataclass(frozen=True, slots=True)
 class Shop:
     """What it takes to run a task."""
 
@@ -44,9 +56,9 @@ class Shop:
     egress: Egress
     lanes: Path
     rooms: Path
-    limits: launch.Limits
     uid: int | None
     """Who the task is outside, where the service is root: nobody else's uid while it runs."""
+    bounds: Bounds
 
 
 class TaskRun:
@@ -58,10 +70,13 @@ class TaskRun:
         fence = Fence(frozenset({spec.model, *spec.models}), "WebSearch" in spec.tools)
         self._tab = TaskTab(spec.cap_microusd, fence, self._checkpoint)
         self._log = StepLog()
+        self.approvals = Approvals(frozenset(spec.ask_tools), spec.approval_seconds, emit)
         self._stopped: tuple[str, str] | None = None
         self._cli: CliProcess | None = None
         self._lane: Lane | None = None
-        self._background: set[asyncio.Future[Any]] = set()
+        self._session_id = ""
+        self._background: set[asyncio.Task[None]] = set()
+        self._judging: set[asyncio.Task[None]] = set()
         self._deadline = time.monotonic() + spec.wall_seconds
         self._watch: asyncio.TimerHandle | None = None
         self._text: list[str] = []
@@ -75,9 +90,12 @@ class TaskRun:
         self._look()
         room = await asyncio.to_thread(Room.make, shop.rooms, shop.uid)
         try:
-            return await self._in_room(shop, room)
-        except (TaskUnfit, CliGone, OSError, ValueError) as unfit:
-            return self._failed(outcomes.CLI_ERROR, f"The CLI failed: {str(unfit)[:1000]}")
+            outcome, delivered = await self._in_room(shop, room)
+            return await asyncio.to_thread(self._keep, room, outcome, delivered, shop.bounds.caps)
+        except ValueError as wrong:
+            return self._failed(outcomes.INVALID_REQUEST, str(wrong))
+        except OSError as error:
+            return self._failed(outcomes.CLI_ERROR, f"The task could not be prepared: {error}")
         finally:
             if self._watch:
                 self._watch.cancel()
@@ -85,28 +103,42 @@ class TaskRun:
             if self._background:
                 await asyncio.wait(self._background)
 
-    async def _in_room(self, shop: Shop, room: Room) -> Outcome:
-        shape = launch.Shape.of(self.spec)
+    async def _in_room(self, shop: Shop, room: Room) -> tuple[Outcome, dict[str, str]]:
+        """The outcome, and the input files' digests. When this returns, no process of the task is left."""
         await asyncio.to_thread(room.furnish, self.spec.skills)
-        await asyncio.to_thread(room.deliver, self.spec.files)
+        delivered = await asyncio.to_thread(room.deliver, self.spec.files)
+        resume = await asyncio.to_thread(sessions.restore, self.spec.session_dir, room)
+        shape = launch.Shape.of(self.spec, resume)
         lane = self._lane = await shop.egress.open_lane(shop.lanes / room.root.name, shop.uid)
         lane.tab = self._tab
         try:
             started = launch.launch(
-                cli=shop.cli, jail=shop.jail, lane=lane.directory, room=room, shape=shape, limits=shop.limits
+                cli=shop.cli, jail=shop.jail, lane=lane.directory, room=room, shape=shape, limits=shop.bounds.limits
             )
             cli = self._cli = await CliProcess.spawn(started, parse)
+            guard = asyncio.create_task(watch(room, cli, shop.bounds.quota, self._over))
             try:
-                return results.ended(self._tab, self._log, await self._converse(cli))
+                return results.ended(self._tab, self._log, await self._converse(cli)), delivered
             except _Stopped:
                 await ending.interrupted(cli, lane)
-                return self._failed(*(self._stopped or (outcomes.CANCELLED, "")))
+                return self._failed(*(self._stopped or (outcomes.CANCELLED, ""))), delivered
+            except (CliGone, TaskUnfit) as gone:
+                return self._failed(outcomes.CLI_ERROR, f"The CLI failed: {str(gone)[:1000]}"), delivered
             finally:
+                guard.cancel()
+                self._let_go()
                 lane.cut()
                 await ending.ended(cli)
         finally:
             self._cli = None
             await lane.close()
+
+    def _keep(self, room: Room, outcome: Outcome, delivered: dict[str, str], caps: inside.Caps) -> Outcome:
+        """Keep the conversation and the files that are to outlive the task."""
+        sessions.keep(self.spec.session_dir, room, self._session_id)
+        if self.spec.artifacts_dir is None:
+            return outcome
+        return replace(outcome, artifacts=inside.collect(room.workspace, self.spec.artifacts_dir, delivered, caps))
 
     async def _converse(self, cli: CliProcess) -> TaskResult:
         """Start the conversation and relay it until the CLI calls it over."""
@@ -114,12 +146,12 @@ class TaskRun:
             reply = await cli.control("initialize", START_SECONDS, **launch.initialize(self.spec))
         except TimeoutError as error:
             raise TaskUnfit("it did not start in time") from error
+        if self._stopped:
+            raise _Stopped
         if reply.error is not None:
             raise TaskUnfit(f"it would not start: {reply.error}")
         if not reply.response.get("hook_on_failure_supported"):
             raise TaskUnfit("a hook that fails does not block a call in this version")
-        if self._stopped:
-            raise _Stopped
         cli.send(protocol.user_message(str(uuid.uuid4()), list(self.spec.prompt)))
         await self._emit(Started(self.spec.model))
         while True:
@@ -136,6 +168,7 @@ class TaskRun:
             case Init():
                 if found := gate.surplus(frame, self.spec):
                     raise TaskUnfit(f"it has more than was granted: {', '.join(found)}")
+                self._session_id = frame.session_id
                 self._tab.checked.set()
             case TextDelta(_, text):
                 self._text.append(text)
@@ -148,15 +181,18 @@ class TaskRun:
                 self._log.called(frame)
                 await self._emit(ToolUse(call_id, name, tool_input, parent_id))
             case HookAsk():
-                self._judge(cli, frame)
+                self._spawn(self._judge(cli, frame), self._judging)
             case Returned():
                 await self._returned(frame)
 
-    def _judge(self, cli: CliProcess, asked: HookAsk) -> None:
+    async def _judge(self, cli: CliProcess, asked: HookAsk) -> None:
         reason = gate.denial(asked, self.spec)
+        if reason is None and self.approvals.needed(asked):
+            reason = await self.approvals.wait(asked)
         if reason is not None:
             self._log.reasons[asked.tool_use_id] = reason
-        cli.send(hook_reply(asked.request_id, reason))
+        with contextlib.suppress(CliGone):
+            cli.send(hook_reply(asked.request_id, reason))
 
     async def _returned(self, frame: Returned) -> None:
         denied = self._log.returned(frame)
@@ -192,7 +228,19 @@ class TaskRun:
         """Whether silence is the model's: a tool that works for minutes, or waits for a person, is not silent."""
         return self._cli is not None and (bool(self._tab.reserved) or not self._log.pending)
 
+    def _over(self, message: str) -> None:
+        self._stop(results.RESOURCE_LIMIT, message)
+
+    def _let_go(self) -> None:
+        """Nobody's decision is waited for any more."""
+        for task in self._judging:
+            task.cancel()
+
     def _checkpoint(self, metered: Metered) -> None:
-        task = asyncio.ensure_future(self._emit(metered))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._spawn(self._emit(metered), self._background)
+
+    @staticmethod
+    def _spawn(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
