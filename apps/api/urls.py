@@ -9,10 +9,13 @@ from apps.api.views.docs import OpenApi, redoc, swagger
 from apps.api.views.explain import Explain
 from apps.api.views.health import Health, Ready
 from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
+from apps.api.views.messages import CountTokens, Messages
 from apps.api.views.models import Model, Models
 
 urlpatterns = [
     path("v1/chat/completions", ChatCompletions.as_view(), name="chat-completions"),
+    path("v1/messages", Messages.as_view(), name="messages"),
+    path("v1/messages/count_tokens", CountTokens.as_view(), name="count-tokens"),
     path("v1/models", Models.as_view(), name="models"),
     path("v1/models/<str:model>", Model.as_view(), name="model"),
     path("v1/jobs", Jobs.as_view(), name="jobs"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.claude.protocol import BlockStart, InputDelta, Piece, SignatureDelta, TextDelta, ThinkingDelta
-from apps.claude.spec import Content, Event, Text, Thinking, ToolInput, ToolUse
+from apps.claude.spec import Content, Event, Signature, Text, Thinking, ToolInput, ToolUse
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Answer:
                 return ToolInput(str(block.start.get("id")), partial_json) if partial_json else None
             case SignatureDelta(_, signature):
                 block.signature += signature
-        return None
+                return Signature(signature) if signature else None
 
     @property
     def begun(self) -> bool:

@@ -133,6 +133,13 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """The upstream's seal on the thinking before it, without which it is not taken back in a conversation."""
+
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class Metered:
     """A checkpoint of a call (same id, growing), so that a run whose worker is killed can still be billed."""
 
@@ -207,7 +214,17 @@ class ApprovalDecided:
 
 
 Event = (
-    Started | Text | Thinking | Metered | ToolUse | ToolInput | ToolResult | Denied | ApprovalAsked | ApprovalDecided
+    Started
+    | Text
+    | Thinking
+    | Signature
+    | Metered
+    | ToolUse
+    | ToolInput
+    | ToolResult
+    | Denied
+    | ApprovalAsked
+    | ApprovalDecided
 )
 
 

@@ -12,10 +12,11 @@ TERMINAL = frozenset({"done", "error"})
 class Event:
     """One event. Sequence numbers of a job run 1, 2, … N without a gap; N is its only terminal event.
 
-    Data: `started` {model}; `token`, `thinking` {text}; `tool_use` {id, name, input, parent_id}, where an input of null
-    follows in `tool_input` {id, partial_json}; `tool_result` {id, content, is_error, parent_id}; `denied` {id, name,
-    input, reason, parent_id}; `approval` {id, name, input, expires_at, parent_id}; `approval_decided` {id, decision,
-    by}; `done` the job object, and so has `error`, with its `error` set.
+    Data: `started` {model}; `token`, `thinking` {text}; `signature` {signature} of the thinking before it; `tool_use`
+    {id, name, input, parent_id}, where an input of null follows in `tool_input` {id, partial_json}; `tool_result` {id,
+    content, is_error, parent_id}; `denied` {id, name, input, reason, parent_id}; `approval` {id, name, input,
+    expires_at, parent_id}; `approval_decided` {id, decision, by}; `done` the job object, and so has `error`, with its
+    `error` set.
     """
 
     sequence_number: int

@@ -18,6 +18,7 @@ GIVE_UP_SECONDS = 60.0
 """A closed job's events that Valkey did not take for so long are dropped: the database has them."""
 
 _NAMES: dict[type, str] = {
+    spec.Signature: "signature",
     spec.ToolUse: "tool_use",
     spec.ToolResult: "tool_result",
     spec.Denied: "denied",

@@ -36,13 +36,14 @@ def test_chat_and_events_are_described_as_json_and_as_a_stream(document: Any) ->
         assert set(content) == {"application/json", "text/event-stream"}
 
 
-def test_every_error_has_the_one_shape(document: Any) -> None:
+def test_every_error_has_the_shape_of_its_wire(document: Any) -> None:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():
                 if status >= "400":
                     reference = response["content"]["application/json"]["schema"]["$ref"]
-                    assert reference.split("/")[-1] in {"ErrorBody", "NotReadyReport"}, (path, status)
+                    shape = "AnthropicErrorBody" if path.startswith("/v1/messages") else "ErrorBody"
+                    assert reference.split("/")[-1] in {shape, "NotReadyReport"}, (path, status)
 
 
 def test_only_health_and_readiness_are_open(document: Any) -> None:

@@ -29,14 +29,14 @@ def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """drf-spectacular's hook for the finished document."""
     for path, operations in result["paths"].items():
         if path.startswith("/v1/") and (operation := operations.get("post")):
-            _describe_post(operation)
+            _describe_post(operation, "AnthropicErrorBody" if path.startswith("/v1/messages") else "ErrorBody")
     return result
 
 
-def _describe_post(operation: dict[str, Any]) -> None:
+def _describe_post(operation: dict[str, Any], error_body: str) -> None:
     operation.setdefault("parameters", []).append(_ONCE)
     responses = operation["responses"]
-    shape = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    shape = {"application/json": {"schema": {"$ref": f"#/components/schemas/{error_body}"}}}
     for status, text in (("422", _REUSED), ("429", _LIMITED)):
         known = responses.setdefault(status, {"content": shape, "description": ""})
         known["description"] = f"{known['description']} {text}".strip()
