@@ -23,6 +23,7 @@ settings.register_profile("no-clock", deadline=None)  # a busy machine is no fau
 settings.load_profile("no-clock")
 isolation.isolate(SESSION)
 processes.adopt_orphans()
+processes.heed_interrupts()
 
 
 def pytest_unconfigure() -> None:

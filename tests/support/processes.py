@@ -23,6 +23,12 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def heed_interrupts() -> None:
+    """Let what we start be stopped by SIGINT, even if we were started in the background, where shells switch it off."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def descendants(pid: int | None = None) -> list[psutil.Process]:
     """Every living process below a pid (ours by default), those in other pid namespaces included."""
     try:
