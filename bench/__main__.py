@@ -1,25 +1,30 @@
-"""`bin/bench [discovery first throughput burst slow fanout idle]`: everything, or the cases that are named."""
+"""`bin/bench [discovery routing first throughput burst slow fanout idle]`: everything, or the cases that are named."""
 
 import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import capabilities, chat, following, idle
+from bench import capabilities, chat, fit_routing, following, idle, routing
 from bench.report import Report
 from bench.rig import scripted_model, service
 
-CASES = ("discovery", "idle", "first", "throughput", "burst", "slow", "fanout")
+CASES = ("discovery", "routing", "idle", "first", "throughput", "burst", "slow", "fanout")
 
 
 def main() -> None:
     """Run the cases and print the table."""
     wanted = sys.argv[1:] or CASES
+    if wanted == ["fit-routing"]:  # no measurement: it rewrites what `routing` measures
+        fit_routing.main()
+        return
     unknown = set(wanted) - set(CASES)
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(CASES)}")
     report = Report()
     if "discovery" in wanted:
         capabilities.discovery(report)
+    if "routing" in wanted:
+        routing.measure(report)
     with scripted_model() as upstream:
         if set(wanted) & {"idle", "first", "throughput", "burst"}:
             _chats(wanted, upstream, report)

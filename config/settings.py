@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "apps.permissions",
     "apps.keys",
     "apps.budgets",
+    "apps.routing",
     "apps.capabilities",
     "apps.jobs",
     "apps.api",

@@ -26,6 +26,7 @@ def explanation_object(found: Explanation) -> dict[str, Any]:
         "kind": found.kind,
         "model": found.model,
         "requested_model": found.requested_model,
+        "route": found.route,
         "permission": _permission(found),
         "cost": {
             "estimated_usd": _usd(found.estimated_microusd),

@@ -11,6 +11,7 @@ from apps.api.views.health import Health, Ready
 from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
 from apps.api.views.messages import CountTokens, Messages
 from apps.api.views.models import Model, Models
+from apps.api.views.route import RouteRequest
 
 urlpatterns = [
     path("v1/chat/completions", ChatCompletions.as_view(), name="chat-completions"),
@@ -18,6 +19,7 @@ urlpatterns = [
     path("v1/messages/count_tokens", CountTokens.as_view(), name="count-tokens"),
     path("v1/models", Models.as_view(), name="models"),
     path("v1/models/<str:model>", Model.as_view(), name="model"),
+    path("v1/route", RouteRequest.as_view(), name="route"),
     path("v1/jobs", Jobs.as_view(), name="jobs"),
     path("v1/jobs/<str:job_id>", OneJob.as_view(), name="job"),
     path("v1/jobs/<str:job_id>/events", JobEvents.as_view(), name="job-events"),

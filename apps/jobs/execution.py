@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from apps.claude.engine import Engine
 from apps.claude.spec import Outcome
-from apps.jobs import eventlog, health, queue, valkey
+from apps.jobs import eventlog, health, queue, routes, valkey
 from apps.jobs.closing import close
 from apps.jobs.database import AWAY, DatabaseThreads
 from apps.jobs.models import Job, Lane, Status
@@ -133,8 +133,14 @@ class Worker:
             del self._running[job.id]
 
     async def _run(self, job: Job, transcript: Transcript) -> Outcome:
+        spec = run_spec(job)
         try:
-            outcome = await self._engine.run(run_spec(job), transcript.emit)
+            outcome = await self._engine.run(spec, transcript.emit)
+            if routes.should_fall_back(job, outcome, transcript.events) and not self._stopping:
+                fallen = await self._database.run(routes.fall_back, job, self.name)
+                if fallen:
+                    again = await self._engine.run(replace(spec, model=job.model), transcript.emit)
+                    outcome = replace(again, calls=(*outcome.calls, *again.calls))
         finally:
             self._on_engine -= 1
             self._bell.set()

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from apps.budgets import services as budgets
 from apps.budgets.fitting import Amounts, BudgetState, Shortfall, fit
 from apps.claude import pricing
 from apps.claude.spec import Usage
-from apps.jobs import admission
+from apps.jobs import admission, routes
 from apps.jobs.engines import credential
 from apps.jobs.requests import Request
 from apps.keys import ratelimit
@@ -29,6 +30,8 @@ class Explanation:
     kind: str
     model: str
     requested_model: str
+    route: dict[str, Any] | None
+    """Why that model, where the request asks for `auto`."""
     profile: str
     profile_version: int
     grant: Grant | None
@@ -76,6 +79,9 @@ _LIMITS: dict[Limited, str] = {
 
 def explain(*, key: ApiKey, request: Request, now: datetime) -> Explanation:
     """What would become of the request. Raises what reading its names raises, nothing for a refusal."""
+    chosen = routes.route(key=key, request=request, now=now) if request.model == routes.AUTO else None
+    if chosen:
+        request = request.answered_by(chosen.model)
     policy = (key.profile or Profile.objects.default()).policy()
     ask = request.ask()
     verdict = decide(policy, ask)
@@ -90,6 +96,7 @@ def explain(*, key: ApiKey, request: Request, now: datetime) -> Explanation:
         kind=request.kind,
         model=request.model,
         requested_model=request.requested_model,
+        route=chosen.to_json() if chosen else None,
         profile=policy.profile,
         profile_version=policy.version,
         grant=grant,

@@ -1,7 +1,8 @@
 """What a job is asked to do, as it is stored in its row and handed to the engine."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from apps.claude import catalog
 from apps.claude.spec import RunSpec, Turn
 from apps.jobs.models import Job
 from apps.permissions.policy import Ask
+from apps.routing.question import Question
 
 _ANSWER_TOKENS = 4_096
 """What a chat without max_tokens is reckoned with in a budget of tokens."""
@@ -37,6 +39,15 @@ class Request(Protocol):
 
     def answer_tokens(self) -> int:
         """How many tokens it is reckoned to write, for budgets of tokens."""
+
+    def wanted_tokens(self) -> int | None:
+        """The most that it may write, where the caller said so."""
+
+    def question(self) -> Question:
+        """What the router is told about it."""
+
+    def answered_by(self, model: str) -> Self:
+        """The same request to that model."""
 
     def to_json(self) -> dict[str, Any]:
         """What is stored in the job's row."""
@@ -83,6 +94,29 @@ class ChatRequest:
         """As many as it may write, or what a chat usually does."""
         return self.max_tokens or _ANSWER_TOKENS
 
+    def wanted_tokens(self) -> int | None:
+        """`max_tokens`."""
+        return self.max_tokens
+
+    def question(self) -> Question:
+        """The last turn, and how much came before it. Conversations that begin alike are one to the router."""
+        texts = [_text_of(turn) for turn in self.turns]
+        opening = self.session_id or f"{self.system}\0{texts[0]}"
+        return Question(
+            text=texts[-1],
+            context_chars=len(self.system) + sum(map(len, texts[:-1])),
+            earlier_turns=len(texts) - 1,
+            tools=len(self.tools),
+            images=sum(block.get("type") == "image" for block in self.turns[-1].content),
+            structured=self.output_schema is not None,
+            conversation=hashlib.sha256(opening.encode(errors="replace")).hexdigest()[:32],
+            follows=len(texts) > 1 or bool(self.session_id),
+        )
+
+    def answered_by(self, model: str) -> Self:
+        """The same chat to that model."""
+        return replace(self, model=model)
+
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values; `from_json` reads it back."""
         return {
@@ -111,6 +145,10 @@ class ChatRequest:
         turns = tuple(Turn(turn["role"], tuple(turn["content"])) for turn in data["turns"])
         lists = {name: tuple(data.get(name, ())) for name in ("stop", "tools")}
         return cls(**{**data, "turns": turns, **lists})
+
+
+def _text_of(turn: Turn) -> str:
+    return "\n".join(str(block["text"]) for block in turn.content if block.get("type") == "text")
 
 
 def run_spec(job: Job) -> RunSpec:

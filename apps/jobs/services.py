@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
-from apps.jobs import admission, eventlog, idempotency, refusals, repeats, usage, valkey
+from apps.jobs import admission, eventlog, idempotency, refusals, repeats, routes, usage, valkey
 from apps.jobs.admission import Denied
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
@@ -20,6 +20,7 @@ from apps.jobs.ids import new_job_id
 from apps.jobs.models import Job, Lane
 from apps.jobs.queue import ring
 from apps.jobs.requests import Request
+from apps.jobs.routes import AUTO
 from apps.keys.models import ApiKey
 from apps.keys.rates import RateLimited
 
@@ -59,7 +60,7 @@ def submit(
     lane: Lane = Lane.INTERACTIVE,
     once: Once | None = None,
 ) -> Job:
-    """Queue a job for the key's project: paced, granted, its cap held in every budget, on record, or not at all.
+    """Queue a job: routed, paced, granted, its cap held in every budget of its key, on record, or not at all.
 
     `rate` of the job is where its key's limits stand. Raises CredentialMissing, RateLimited, Denied or BudgetExceeded;
     the latter three are on record too. With `once` it is the job that was submitted under that word before, whose
@@ -70,11 +71,14 @@ def submit(
     made, failed = repeats.earlier(key=key, once=once, now=now) if once else (None, None)
     if made:
         return made
-    job = _new_job(key, request, request_id, lane, now)
-    tokens = admission.reckoned_tokens(request, len(str(job.request)))
+    chosen = routes.route(key=key, request=request, now=now) if request.model == AUTO else None
+    asked = request.answered_by(chosen.model) if chosen else request
+    job = _new_job(key, asked, request_id, lane, now)
+    job.route = chosen.to_json() if chosen else None
+    tokens = admission.reckoned_tokens(asked, len(str(job.request)))
     try:
         with admission.paced(key=key, job=job, tokens=tokens) as job.rate, transaction.atomic():
-            grant = admission.permit(key=key, request=request)
+            grant = admission.permit(key=key, request=asked)
             job.grant = grant.to_json()
             job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, now=now)
             job.save(force_insert=True)
@@ -93,6 +97,8 @@ def submit(
         if refusals.is_news(key.pk, refused):
             _record_refusal(key, job, refused, now=now)
         raise
+    if chosen:
+        routes.remember(key=key, decision=chosen.decision)
     return job
 
 

@@ -41,6 +41,11 @@ def calls(job_id: str) -> str:
     return f"{settings.VALKEY_PREFIX}calls:{job_id}"
 
 
+def conversation(name: str) -> str:
+    """The tier that answers a conversation."""
+    return f"{settings.VALKEY_PREFIX}tier:{name}"
+
+
 def control() -> str:
     """The channel all workers listen to."""
     return f"{settings.VALKEY_PREFIX}control"

@@ -19,6 +19,7 @@ def job_object(job: Job) -> dict[str, object]:
         "project_id": job.project.slug,
         "model": job.model,
         "routed_from": job.requested_model if job.route else None,
+        "route": job.route,
         "result": job.result,
         "content": left["content"],
         "structured_output": left["structured_output"],

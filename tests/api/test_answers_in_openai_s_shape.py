@@ -54,6 +54,8 @@ def test_what_openai_has_no_field_for_stands_apart() -> None:
     assert answer["x_claude"] == {
         "job_id": JOB["id"],
         "model": "claude-sonnet-5-5",
+        "routed_from": None,
+        "route": None,
         "cost_usd": 0.00125,
         "stop_reason": "end_turn",
         "input_tokens": 5,

@@ -13,6 +13,7 @@ FLOORS = {
     "budgets": 3,
     "capabilities": 3,
     "people": 3,
+    "routing": 3,
     "keys": 2,
     "permissions": 1,
     "audit": 0,

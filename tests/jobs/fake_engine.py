@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from apps.claude.spec import Call, Event, Metered, Outcome, RunSpec, Started, Text, Usage
@@ -65,6 +66,7 @@ class FakeEngine:
     ) -> Outcome:
         await emit(Started(spec.model))
         said: list[str] = []
+        facts: dict[str, Any]
         for number in range(script.get("tokens", 3)):
             if await _waited(stopped, script.get("pause", 0)):
                 break
@@ -73,8 +75,12 @@ class FakeEngine:
             await emit(Metered(metered(spec, len(said), estimated=True)))
         if script.get("hang"):
             await stopped.wait()
+        if spec.model in script.get("overloaded", ()):
+            call = replace(metered(spec, 0, estimated=False), id=f"call_{spec.model}", status=529)
+            facts = {"text": "".join(said), "calls": (call,), "upstream_status": 529}
+            return Outcome("failed", error_code="overloaded", error_message="Overloaded", **facts)
         call = metered(spec, len(said), estimated=stopped.is_set())
-        facts: dict[str, Any] = {"text": "".join(said), "calls": (call,)}
+        facts = {"text": "".join(said), "calls": (call,)}
         if stopped.is_set():
             return Outcome("cancelled", error_code="cancelled", error_message="It was cancelled.", **facts)
         return Outcome("completed", stop_reason="end_turn", **facts)

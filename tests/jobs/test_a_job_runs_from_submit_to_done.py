@@ -46,6 +46,7 @@ def test_the_last_event_is_the_job_object(atlas: ApiKey, ask: Ask, worker: Worke
         "project_id": "atlas",
         "model": "claude-haiku-5-5",
         "routed_from": None,
+        "route": None,
         "result": "t0 ",
         "content": [],
         "structured_output": None,

@@ -52,6 +52,8 @@ def x_claude(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "job_id": job["id"],
         "model": job["model"],
+        "routed_from": job.get("routed_from"),
+        "route": job.get("route"),
         "cost_usd": job["cost_usd"],
         "stop_reason": job["stop_reason"],
         "input_tokens": counts["input_tokens"],

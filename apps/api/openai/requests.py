@@ -1,6 +1,6 @@
 """A chat completion request, read. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.api.openai import fields
@@ -10,6 +10,10 @@ from apps.api.openai.parameters import ignored
 from apps.api.problems import ApiError, Problem
 from apps.claude.catalog import MODELS, ModelInfo, find
 from apps.jobs.requests import ChatRequest
+from apps.jobs.routes import AUTO
+
+AUTO_MODEL = replace(MODELS[0], id=AUTO, alias=None, display_name="Chosen for each request")
+"""What a request for `auto` is checked against: every tier takes what this one takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def read(body: Any, *, default_model: str) -> Reading:
 
 def known_model(name: str) -> ModelInfo:
     """The model of that alias or full id. Raises ApiError (404) listing the names there are."""
-    model = find(name)
+    model = AUTO_MODEL if name == AUTO else find(name)
     if model is None:
         raise model_not_found(name)
     return model
@@ -59,7 +63,7 @@ def known_model(name: str) -> ModelInfo:
 
 def model_not_found(name: str) -> ApiError:
     """The 404 that lists the names there are."""
-    names = ", ".join(known.alias or known.id for known in MODELS)
+    names = ", ".join([AUTO, *(known.alias or known.id for known in MODELS)])
     message = f"The model '{name}' does not exist or you do not have access to it. Known: {names}."
     return ApiError(Problem(404, message, "model_not_found", "model"))
 

@@ -45,7 +45,9 @@ class ChatRequestBody(serializers.Serializer[Any]):
     """OpenAI's request. A parameter that cannot be honoured is refused by name; those that OpenAI allows to ignore are
     listed in the header x-ignored-params."""
 
-    model = serializers.CharField(required=False, help_text="An alias (haiku, sonnet, opus) or a full id.")
+    model = serializers.CharField(
+        required=False, help_text="An alias (haiku, sonnet, opus), a full id, or auto: see /v1/route."
+    )
     messages = Message(many=True, help_text="Up to 2000; the first and the last turn are the user's.")
     stream = serializers.BooleanField(required=False, default=False)
     stream_options = StreamOptions(required=False, allow_null=True)
@@ -113,6 +115,8 @@ class ClaudeDetails(serializers.Serializer[Any]):
 
     job_id = serializers.CharField()
     model = serializers.CharField(help_text="Full id.")
+    routed_from = serializers.CharField(allow_null=True, help_text="auto, where the model was chosen here.")
+    route = serializers.JSONField(allow_null=True, help_text="The choice and its reasons: see /v1/route.")
     cost_usd = serializers.FloatField()
     stop_reason = serializers.CharField(allow_null=True, help_text="Anthropic's word.")
     input_tokens = serializers.IntegerField()

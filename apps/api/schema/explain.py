@@ -110,6 +110,7 @@ class ExplanationBody(serializers.Serializer[Any]):
     kind = serializers.CharField()
     model = serializers.CharField(help_text="The full id of the model that would answer.")
     requested_model = serializers.CharField()
+    route = serializers.JSONField(allow_null=True, help_text="Why that model, for auto: see /v1/route.")
     permission = ExplainedPermission()
     cost = ExplainedCost()
     budgets = ExplainedBudget(many=True)
