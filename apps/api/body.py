@@ -1,5 +1,6 @@
 """Reading the body of a request."""
 
+import re
 from typing import Any
 
 from rest_framework.request import Request
@@ -9,6 +10,7 @@ from apps.api.problems import ApiError, Problem, invalid, of_status
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_BODY_WITH_IMAGES_BYTES = 32 * 1024 * 1024
+_MEDIA = re.compile(rb"data:(image|application|text)/")
 
 
 def read_json(request: Request) -> Any:
@@ -20,7 +22,7 @@ def read_json(request: Request) -> Any:
     if length.isdigit() and int(length) > MAX_BODY_WITH_IMAGES_BYTES:
         raise ApiError(too_large(MAX_BODY_WITH_IMAGES_BYTES))
     raw = request._request.body
-    if len(raw) > MAX_BODY_WITH_IMAGES_BYTES or (len(raw) > MAX_BODY_BYTES and b"data:image/" not in raw):
+    if len(raw) > MAX_BODY_WITH_IMAGES_BYTES or (len(raw) > MAX_BODY_BYTES and not _MEDIA.search(raw)):
         raise ApiError(too_large(MAX_BODY_BYTES))
     try:
         return jsonio.loads(raw)

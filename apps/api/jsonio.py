@@ -3,7 +3,7 @@
 import json
 from typing import Any, NoReturn
 
-MAX_DEPTH = 32
+MAX_DEPTH = 100
 
 
 class BadJson(ValueError):

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 from apps.claude import compose, contract, outcomes
@@ -79,7 +78,7 @@ class ChatRun:
             again = contract.repair(self.spec, outcome, verdict.reason)
             self.spec, self._answer, self._held = again, Answer(), []
             self._tab = Tab(again, self._checkpoint, outcome.calls)
-            outcome = replace(await self._answered(pool), num_turns=2)
+            outcome = outcomes.again(outcome, await self._answered(pool))
             verdict = await _verdict(self.spec, outcome)
         if isinstance(verdict, contract.Broken):
             return outcomes.broken(outcome, verdict.reason)

@@ -35,6 +35,8 @@ def apply(body: dict[str, Any], spec: RunSpec) -> None:
         _effort(body, spec.effort)
     if spec.thinking:
         _thinking(body, spec.thinking)
+    if _thought_is_lost(body, spec):
+        _without_thinking(body)
     if spec.max_tokens is not None:
         clamp_max_tokens(body, spec.max_tokens)
     if spec.stop:
@@ -135,6 +137,18 @@ def _thinking(body: dict[str, Any], asked: dict[str, Any]) -> None:
         return
     taken = ("budget_tokens", "display") if ours.get("type") == "enabled" else ("display",)
     body["thinking"] = ours | {name: asked[name] for name in taken if asked.get(name) is not None}
+
+
+def _thought_is_lost(body: dict[str, Any], spec: RunSpec) -> bool:
+    """Whether results come back for calls whose thinking the client did not keep: no wire but Anthropic's has it.
+
+    Models that think by a budget refuse to go on thinking then; adaptive ones do not mind.
+    """
+    if (body.get("thinking") or {}).get("type") != "enabled" or len(spec.turns) < 2:
+        return False
+    if not any(block["type"] == "tool_result" for block in spec.turns[-1].content):
+        return False
+    return spec.turns[-2].content[0]["type"] not in ("thinking", "redacted_thinking")
 
 
 def _sampling(body: dict[str, Any], spec: RunSpec) -> None:

@@ -53,6 +53,13 @@ def kept(outcome: Outcome, value: object, text: str | None) -> Outcome:
     return replace(outcome, structured_output=value, text=outcome.text if text is None else text)
 
 
+def again(first: Outcome, second: Outcome) -> Outcome:
+    """The outcome of a run that was asked twice; the calls of the first answer are in the second's tab."""
+    reckoned = (first.cli_cost_microusd, second.cli_cost_microusd)
+    total = None if None in reckoned else sum(filter(None, reckoned))
+    return replace(second, num_turns=2, cli_cost_microusd=total)
+
+
 def broken(outcome: Outcome, reason: str) -> Outcome:
     """The outcome of an answer that is not."""
     message = f"The model did not answer as it was asked to: {reason}."

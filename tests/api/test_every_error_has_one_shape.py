@@ -121,7 +121,7 @@ def test_an_unknown_model_is_a_404_naming_the_parameter(alice: Person) -> None:
 
 def test_a_stream_s_mistakes_are_plain_http_errors(alice: Person) -> None:
     error = error_of(alice.http.chat("Hi", stream=True, tools=[{"type": "function"}]), 400)
-    assert error["param"] == "tools"
+    assert error["param"] == "tools[0].function"
 
 
 @pytest.mark.parametrize(

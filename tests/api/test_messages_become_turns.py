@@ -101,7 +101,8 @@ def test_the_media_type_jpg_is_understood() -> None:
         ("data:text/html;base64,AAAA", "not supported"),
         ("data:image/png;base64,???", "not valid base64"),
         ("data:image/png;base64,", "empty"),
-        ("data:image/png;base64," + "A" * (5 * 1024 * 1024 * 4 // 3 + 64), "at most 5 MB"),
+        ("ftp://example.com/cat.png", "fetches nothing"),
+        ("data:image/png;base64," + "A" * (5 * 1024 * 1024 * 4 // 3 + 128), "at most 5 MB"),
     ],
 )
 def test_images_that_cannot_be_taken_are_refused_by_name(url: str, word: str) -> None:
@@ -114,7 +115,7 @@ def test_images_belong_to_the_user() -> None:
     assert refused(user(), assistant([image()]), user()).param == "messages[1].content[0]"
 
 
-@pytest.mark.parametrize("kind", ["input_audio", "file", "video_url", "tool_result"])
+@pytest.mark.parametrize("kind", ["input_audio", "video_url", "tool_result"])
 def test_other_content_parts_are_refused_by_name(kind: str) -> None:
     problem = refused(user([{"type": kind, kind: {}}]))
     assert problem.param == "messages[0].content[0].type"
@@ -160,13 +161,6 @@ def test_system_messages_alone_ask_nothing() -> None:
     assert "no user message" in refused({"role": "system", "content": "Be brief."}).message
 
 
-def test_tool_calls_and_results_are_refused_not_dropped() -> None:
-    call = {"id": "x", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    problem = refused(user(), {"role": "assistant", "content": None, "tool_calls": [call]}, user())
-    assert problem.param == "messages[1].tool_calls"
-    assert refused(user(), {"role": "tool", "tool_call_id": "x", "content": "1"}).param == "messages[1].role"
-
-
 def test_an_answer_of_ours_can_be_sent_back_as_it_came() -> None:
     answer: dict[str, Any] = {
         "role": "assistant",
@@ -196,3 +190,45 @@ def test_histories_may_be_long_but_not_endless() -> None:
     assert len(conversation(history)[1]) == 1999
     assert "1 to 2000" in refused(*[user()] * 2001).message
     assert "1 to 2000" in refused().message
+
+
+def test_an_empty_message_among_others_says_nothing() -> None:
+    _, turns, _ = conversation([user("a"), assistant("b"), user(""), user("c")])
+    assert [len(turn.content) for turn in turns] == [1, 1, 1]
+
+
+def pdf(**fields: Any) -> dict[str, Any]:
+    data = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.7").decode()
+    return {"type": "file", "file": {"file_data": data, "filename": "report.pdf", **fields}}
+
+
+def test_a_pdf_becomes_a_document_with_its_name() -> None:
+    _, turns, _ = conversation([user([pdf(), text("Sum it up.")])])
+    block = turns[0].content[0]
+    assert (block["type"], block["title"]) == ("document", "report.pdf")
+    assert block["source"]["media_type"] == "application/pdf"
+    assert base64.b64decode(block["source"]["data"]) == b"%PDF-1.7"
+
+
+def test_a_text_file_becomes_a_document_of_text() -> None:
+    data = "data:text/csv;charset=utf-8;base64," + base64.b64encode("a,ä".encode()).decode()
+    _, turns, _ = conversation([user([pdf(file_data=data)])])
+    assert turns[0].content[0]["source"] == {"type": "text", "media_type": "text/plain", "data": "a,ä"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "word"),
+    [
+        ({"file_id": "file-1"}, "file_id", "stored files"),
+        ({"file_data": None}, "file_data", "string"),
+        ({"file_data": "JVBERi0="}, "file_data", "looks like"),
+        ({"file_data": "data:application/zip;base64,AAAA"}, "file_data", "not supported"),
+        ({"file_data": "data:text/plain;base64,/w=="}, "file_data", "UTF-8"),
+        ({"file_data": "data:application/pdf;base64,"}, "file_data", "empty"),
+        ({"filename": 5}, "filename", "string"),
+    ],
+)
+def test_files_that_cannot_be_taken_are_refused_by_name(fields: dict[str, Any], param: str, word: str) -> None:
+    problem = refused(user([pdf(**fields)]))
+    assert problem.param == f"messages[0].content[0].file.{param}"
+    assert word in problem.message

@@ -1,12 +1,16 @@
 from typing import Any
 
 import pytest
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
-from apps.api.openai.parameters import IGNORED, NEUTRAL
+from apps.api.openai.parameters import PARAMETERS, table
 from apps.api.openai.requests import Reading, read
 from apps.api.problems import ApiError, Problem
+from config.env import ROOT
 
 HI = [{"role": "user", "content": "Hi"}]
+IGNORED = {each.name for each in PARAMETERS if each.fate == "ignored"}
+REFUSED = {each.name for each in PARAMETERS if each.fate == "refused"}
 SAMPLING_MODEL = "claude-haiku-4-5"
 
 
@@ -107,7 +111,7 @@ def test_what_openai_lets_one_ignore_is_reported(name: str) -> None:
     assert request(**{name: None}).ignored == ()
 
 
-@pytest.mark.parametrize("name", sorted(NEUTRAL))
+@pytest.mark.parametrize("name", sorted(REFUSED))
 def test_what_cannot_be_honoured_is_refused_by_name(name: str) -> None:
     problem = refused(**{name: {"something": "else"}})
     assert (problem.status, problem.param, problem.code) == (400, name, "unsupported_parameter")
@@ -117,10 +121,10 @@ def test_what_cannot_be_honoured_is_refused_by_name(name: str) -> None:
     "fields",
     [
         {"presence_penalty": 0, "frequency_penalty": 0.0},
-        {"tools": [], "tool_choice": "none", "logit_bias": {}},
+        {"tools": [], "tool_choice": "none", "logit_bias": {}, "functions": [], "function_call": "auto"},
         {"response_format": {"type": "text"}, "modalities": ["text"]},
         {"logprobs": False, "top_logprobs": 0, "verbosity": "medium"},
-        dict.fromkeys(NEUTRAL),
+        dict.fromkeys(REFUSED),
     ],
 )
 def test_asking_for_nothing_special_is_no_mistake(fields: dict[str, Any]) -> None:
@@ -148,3 +152,58 @@ def test_what_a_client_sent_is_not_repeated_without_end() -> None:
     assert len(problem.message) <= 500
     assert problem.param is not None
     assert len(problem.param) <= 500
+
+
+@pytest.mark.parametrize(
+    ("asked", "model", "effort"),
+    [
+        ("minimal", "sonnet", "low"),
+        ("low", "sonnet", "low"),
+        ("medium", "sonnet", "medium"),
+        ("high", "sonnet", "high"),
+        ("xhigh", "sonnet", "xhigh"),
+        ("xhigh", "claude-sonnet-4-6", "high"),
+        ("high", "claude-haiku-4-5", "high"),
+        (None, "sonnet", None),
+        ("none", "claude-sonnet-4-6", None),
+    ],
+)
+def test_reasoning_effort_is_the_nearest_that_the_model_knows(asked: Any, model: str, effort: str | None) -> None:
+    assert request(model=model, reasoning_effort=asked).chat.effort == effort
+
+
+def test_no_reasoning_is_no_thinking_where_the_model_can() -> None:
+    assert request(model="claude-sonnet-4-6", reasoning_effort="none").chat.thinking == {"type": "disabled"}
+    problem = refused(reasoning_effort="none")
+    assert (problem.param, problem.code) == ("reasoning_effort", "unsupported_parameter")
+    assert refused(reasoning_effort="much").param == "reasoning_effort"
+
+
+def test_thinking_is_shown_when_asked() -> None:
+    reading = request(include_reasoning=True)
+    assert reading.include_reasoning
+    assert reading.chat.thinking == {"type": "adaptive", "display": "summarized"}
+    assert request().chat.thinking is None
+
+
+def test_a_request_without_a_stream_has_nobody_reading_along() -> None:
+    assert request(stream=True).chat.streamed
+    assert not request().chat.streamed
+
+
+def test_every_parameter_has_its_line_once() -> None:
+    names = [each.name for each in PARAMETERS]
+    assert len(names) == len(set(names))
+    assert all(each.note for each in PARAMETERS)
+
+
+def test_what_openai_knows_has_a_fate_here() -> None:
+    """The SDK's own list of parameters, so that a new one is not overlooked."""
+    known = set(CompletionCreateParamsBase.__annotations__) | {"stream"}
+    assert known - {each.name for each in PARAMETERS} == set()
+
+
+def test_the_docs_list_every_parameter_as_the_code_has_it() -> None:
+    docs = (ROOT / "docs" / "parameters.md").read_text()
+    found = docs.split("<!-- parameters -->")[1].split("<!-- /parameters -->")[0].strip()
+    assert found == table().strip(), "run `bin/manage parameters_table` and put its output between the markers"

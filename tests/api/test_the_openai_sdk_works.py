@@ -2,12 +2,20 @@
 
 import asyncio
 import base64
+import json
 from typing import Any
 
 import openai as sdk
 import pytest
 from openai import AsyncOpenAI, OpenAI
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import (
+    ChatCompletionContentPartParam,
+    ChatCompletionMessageFunctionToolCall,
+    ChatCompletionMessageParam,
+    ChatCompletionToolChoiceOptionParam,
+    ChatCompletionToolParam,
+)
+from pydantic import BaseModel
 
 from tests.support.scripted import ScriptedServer
 from tests.support.service import Person, Service
@@ -216,3 +224,139 @@ def test_a_failure_midway_is_an_error_after_what_had_come(openai: OpenAI, marker
     with pytest.raises(sdk.APIError):
         read()
     assert "".join(pieces)
+
+
+WEATHER: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Weather of a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+NOW: ChatCompletionToolParam = {"type": "function", "function": {"name": "now"}}
+
+
+def test_a_function_is_called_and_its_result_answered(
+    openai: OpenAI, scripted_model: ScriptedServer, marker: str
+) -> None:
+    messages = said(f'[[tool: get_weather {{"city": "Łódź"}}]] [[say: It is sunny.]] {marker}')
+    first = openai.chat.completions.create(model="sonnet", messages=messages, tools=[WEATHER])
+    assert first.choices[0].finish_reason == "tool_calls"
+    message = first.choices[0].message
+    assert message.content is None
+    [call] = message.tool_calls or []
+    assert isinstance(call, ChatCompletionMessageFunctionToolCall)
+    assert json.loads(call.function.arguments) == {"city": "Łódź"}
+    result: ChatCompletionMessageParam = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+    history: Any = [*messages, message.to_dict(), result]
+    second = openai.chat.completions.create(model="sonnet", messages=history, tools=[WEATHER])
+    assert (second.choices[0].message.content, second.choices[0].finish_reason) == ("It is sunny.", "stop")
+    blocks = turns(scripted_model.log.containing(marker)[-1]["body"])[-1]["content"]
+    assert [(block["type"], block["tool_use_id"]) for block in blocks] == [("tool_result", call.id)]
+
+
+def test_streamed_calls_are_assembled_by_the_sdk(openai: OpenAI, marker: str) -> None:
+    wanted = [{"name": "get_weather", "input": {"city": "Oslo " * 40}}, {"name": "now"}]
+    prompt = f"[[tools: {json.dumps(wanted)}]] {marker}"
+    with openai.chat.completions.stream(model="sonnet", messages=said(prompt), tools=[WEATHER, NOW]) as stream:
+        pieces = [event.arguments_delta for event in stream if event.type == "tool_calls.function.arguments.delta"]
+        message = stream.get_final_completion().choices[0].message
+    assert len(pieces) > 3
+    called = [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()]
+    assert called == [("get_weather", {"city": "Oslo " * 40}), ("now", {})]
+
+
+def test_a_forced_function_is_called(openai: OpenAI, marker: str) -> None:
+    choices: list[ChatCompletionToolChoiceOptionParam] = [
+        "required",
+        {"type": "function", "function": {"name": "now"}},
+    ]
+    for choice in choices:
+        answer = openai.chat.completions.create(
+            model="sonnet", messages=said(f"[[tool: now]] {marker}"), tools=[WEATHER, NOW], tool_choice=choice
+        )
+        assert answer.choices[0].finish_reason == "tool_calls"
+
+
+class Resident(BaseModel):
+    name: str
+    age: int | None
+    tags: list[str]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_structured_output_is_parsed_by_the_sdk(openai: OpenAI, marker: str, streamed: bool) -> None:
+    prompt = said(f'[[json: {{"name": "Zoë", "age": null, "tags": ["a"]}}]] {marker}')
+    if streamed:
+        with openai.chat.completions.stream(model="sonnet", messages=prompt, response_format=Resident) as stream:
+            parsed = stream.get_final_completion().choices[0].message.parsed
+    else:
+        answer = openai.chat.completions.parse(model="sonnet", messages=prompt, response_format=Resident)
+        parsed = answer.choices[0].message.parsed
+    assert parsed == Resident(name="Zoë", age=None, tags=["a"])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_that_never_fits_its_schema_is_an_error(openai: OpenAI, marker: str, streamed: bool) -> None:
+    prompt = said(f'[[json: {{"name": 5, "age": null, "tags": []}}]] {marker}')
+    if not streamed:
+        with pytest.raises(sdk.InternalServerError) as caught:
+            openai.chat.completions.parse(model="sonnet", messages=prompt, response_format=Resident)
+        assert (caught.value.code, caught.value.response.headers["x-should-retry"]) == ("invalid_output", "false")
+        return
+    with (
+        pytest.raises(sdk.APIError, match="does not satisfy the schema"),
+        openai.chat.completions.stream(model="sonnet", messages=prompt, response_format=Resident) as stream,
+    ):
+        stream.until_done()
+
+
+def test_json_mode(openai: OpenAI, marker: str) -> None:
+    answer = openai.chat.completions.create(
+        model="sonnet", messages=said(f'[[json: {{"a": [1]}}]] {marker}'), response_format={"type": "json_object"}
+    )
+    assert json.loads(answer.choices[0].message.content or "") == {"a": [1]}
+
+
+def test_a_pdf_reaches_the_model(openai: OpenAI, scripted_model: ScriptedServer, marker: str) -> None:
+    data = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.7 " + b"x" * 2_000_000).decode()
+    content: list[ChatCompletionContentPartParam] = [
+        {"type": "file", "file": {"file_data": data, "filename": "a.pdf"}},
+        {"type": "text", "text": f"Sum it up. {marker}"},
+    ]
+    openai.chat.completions.create(model="sonnet", messages=[{"role": "user", "content": content}])
+    document = turns(scripted_model.log.containing(marker)[-1]["body"])[-1]["content"][0]
+    assert (document["type"], document["title"], len(document["source"]["data"])) == ("document", "a.pdf", 2666680)
+
+
+def test_thinking_is_told_as_reasoning_content(openai: OpenAI, scripted_model: ScriptedServer, marker: str) -> None:
+    prompt = said(f"[[think: Carry the one.]] [[say: 42]] {marker}")
+    asked: dict[str, Any] = {"model": "sonnet", "messages": prompt, "reasoning_effort": "high"}
+    answer = openai.chat.completions.create(**asked, extra_body={"include_reasoning": True})
+    message = answer.choices[0].message
+    assert (message.content, message.model_extra) == ("42", {"reasoning_content": "Carry the one."})
+    stream = openai.chat.completions.create(**asked, stream=True, extra_body={"include_reasoning": True})
+    deltas = [chunk.choices[0].delta for chunk in stream]
+    assert "".join((delta.model_extra or {}).get("reasoning_content", "") for delta in deltas) == "Carry the one."
+    body = scripted_model.log.containing(marker)[0]["body"]
+    assert body["output_config"]["effort"] == "high"
+    assert body["thinking"] == {"type": "adaptive", "display": "summarized"}
+
+
+def test_a_stream_that_breaks_off_in_a_call_is_an_error(openai: OpenAI, marker: str) -> None:
+    prompt = f'[[tool: get_weather {{"city": "{"x" * 400}"}}]] [[rate: 200]] {marker}'
+    stream = openai.chat.completions.create(
+        model="sonnet", messages=said(prompt), tools=[WEATHER], stream=True, max_tokens=20
+    )
+    finish = [chunk.choices[0].finish_reason for chunk in stream]
+    assert finish[-1] == "length", "a call that does not fit is cut, and the reason says so"
+
+
+def test_two_hundred_turns_arrive_in_order(openai: OpenAI, scripted_model: ScriptedServer, marker: str) -> None:
+    history: list[ChatCompletionMessageParam] = []
+    for n in range(100):
+        history += [{"role": "user", "content": f"{marker} question {n}"}, {"role": "assistant", "content": f"{n}"}]
+    openai.chat.completions.create(model="sonnet", messages=[*history, *said("[[say: ok]] and now?")])
+    sent = turns(scripted_model.log.one(marker)["body"])
+    assert [turn["content"][0]["text"] for turn in sent[:-1]] == [message["content"] for message in history]

@@ -1,18 +1,13 @@
-"""A job as OpenAI's chat completion, whole or in chunks. Pure.
+"""A job as OpenAI's chat completion. Pure.
 
 `job` is always the job object of the wire, as the terminal event carries it.
 """
 
 import json
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from apps.api import jsonio
-from apps.api.problems import Problem
-
-DONE = b"data: [DONE]\n\n"
 FINISH_REASONS = {
+    "tool_use": "tool_calls",
     "end_turn": "stop",
     "stop_sequence": "stop",
     "pause_turn": "stop",
@@ -63,12 +58,28 @@ def x_claude(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def completion(job: dict[str, Any], *, created: int) -> dict[str, Any]:
+def message(job: dict[str, Any], *, reasoning: bool) -> dict[str, Any]:
+    """What the assistant says and which functions it calls; `reasoning` tells what it thought, too."""
+    blocks = job.get("content") or []
+    called = [_call(block) for block in blocks if block["type"] == "tool_use"]
+    said: dict[str, Any] = {"role": "assistant", "content": job["result"] or "", "refusal": None, "annotations": []}
+    if called:
+        said |= {"content": job["result"] or None, "tool_calls": called}
+    thought = "".join(block["thinking"] for block in blocks if block["type"] == "thinking")
+    return said | {"reasoning_content": thought} if reasoning and thought else said
+
+
+def _call(block: dict[str, Any]) -> dict[str, Any]:
+    """A call; arguments that were cut off are given as far as they came."""
+    arguments = block.get("unparsed") or json.dumps(block["input"], ensure_ascii=False, separators=(",", ":"))
+    return {"id": block["id"], "type": "function", "function": {"name": block["name"], "arguments": arguments}}
+
+
+def completion(job: dict[str, Any], *, created: int, reasoning: bool = False) -> dict[str, Any]:
     """The answer to a request without `stream`. `created` is in Unix seconds."""
-    message: dict[str, Any] = {"role": "assistant", "content": job["result"] or "", "refusal": None, "annotations": []}
     choice = {
         "index": 0,
-        "message": message,
+        "message": message(job, reasoning=reasoning),
         "logprobs": None,
         "finish_reason": finish_reason(job["stop_reason"]),
     }
@@ -83,58 +94,3 @@ def completion(job: dict[str, Any], *, created: int) -> dict[str, Any]:
         "service_tier": None,
         "x_claude": x_claude(job),
     }
-
-
-@dataclass(frozen=True)
-class Chunks:
-    """Writes the chunks of one streamed answer as SSE."""
-
-    job_id: str
-    model: str
-    created: int
-    """Unix seconds."""
-    include_usage: bool
-
-    def first(self) -> bytes:
-        """Who speaks."""
-        return self._chunk({"role": "assistant", "content": "", "refusal": None})
-
-    def texts(self, texts: list[str]) -> bytes:
-        """One chunk for every piece of the answer."""
-        head, tail = self._around_text
-        return b"".join(head + jsonio.dumps(text) + tail for text in texts)
-
-    def last(self, job: dict[str, Any]) -> bytes:
-        """Why it ended, the usage if it was asked for, and the end mark."""
-        end = self._chunk({}, finish_reason=finish_reason(job["stop_reason"]), x_claude=x_claude(job))
-        if self.include_usage:
-            end += self._line({**self._frame(), "choices": [], "usage": usage(job)})
-        return end + DONE
-
-    def failed(self, problem: Problem) -> bytes:
-        """The error of an answer that had begun, and the end mark."""
-        return self._line(problem.body()) + DONE
-
-    @cached_property
-    def _around_text(self) -> tuple[bytes, bytes]:
-        """What stands before and after the text in a chunk: all else in it is the same every time."""
-        mark = "\x1a"
-        head, _, tail = self._chunk({"content": mark}).partition(json.dumps(mark).encode())
-        return head, tail
-
-    def _frame(self) -> dict[str, Any]:
-        return {
-            "id": completion_id(self.job_id),
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self.model,
-            "system_fingerprint": None,
-        }
-
-    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        unused = {"usage": None} if self.include_usage else {}
-        return self._line({**self._frame(), "choices": [choice], **unused, **more})
-
-    def _line(self, value: dict[str, Any]) -> bytes:
-        return b"data: " + jsonio.dumps(value) + b"\n\n"

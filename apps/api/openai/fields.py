@@ -24,15 +24,15 @@ def unsupported(param: str, message: str) -> ApiError:
     return invalid(message, param=param, code="unsupported_parameter")
 
 
-def text(body: Body, name: str, *, longest: int) -> str | None:
+def text(body: Body, name: str, *, longest: int, param: str | None = None) -> str | None:
     """A string of at most `longest` characters, or None."""
-    value = body.get(name)
+    value, param = body.get(name), param or name
     if value is None:
         return None
     if not isinstance(value, str):
-        raise wrong_type(name, "a string")
+        raise wrong_type(param, "a string")
     if len(value) > longest:
-        raise wrong_value(name, f"'{name}' takes at most {longest} characters.")
+        raise wrong_value(param, f"'{param}' takes at most {longest} characters.")
     return value
 
 

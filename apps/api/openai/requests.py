@@ -3,10 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apps.api.openai import fields
+from apps.api.openai import fields, reasoning
+from apps.api.openai.content import Media
 from apps.api.openai.fields import Body
+from apps.api.openai.formats import output_schema
 from apps.api.openai.messages import conversation
 from apps.api.openai.parameters import ignored
+from apps.api.openai.tools import tooling
 from apps.api.problems import ApiError, Problem
 from apps.claude.catalog import MODELS, ModelInfo, find
 from apps.jobs.requests import ChatRequest
@@ -23,21 +26,26 @@ class Reading:
     chat: ChatRequest
     stream: bool
     include_usage: bool
+    include_reasoning: bool
+    """Whether thinking is told, as `reasoning_content`."""
     ignored: tuple[str, ...]
     """Parameters without effect, for the header `x-ignored-params`."""
 
 
-def read(body: Any, *, default_model: str) -> Reading:
+def read(body: Any, *, default_model: str, media: Media | None = None) -> Reading:
     """The request in a parsed body. Raises ApiError, naming the parameter, for what cannot be honoured."""
     if not isinstance(body, dict):
         raise fields.wrong_type("body", "a JSON object")
     without_effect = ignored(body)
     requested = fields.text(body, "model", longest=200) or default_model
     model = known_model(requested)
-    system, turns, more = conversation(body.get("messages"))
+    system, turns, more = conversation(body.get("messages"), media)
     stream, include_usage, unused = _streaming(body)
     if body.get("n") not in (None, 1):
         raise fields.unsupported("n", "Only one choice can be asked for: 'n' must be 1.")
+    functions = tooling(body, turns)
+    if body.get("parallel_tool_calls") is not None and not body.get("tools"):
+        more.add("parallel_tool_calls")
     chat = ChatRequest(
         model=model.id,
         requested_model=requested,
@@ -49,8 +57,15 @@ def read(body: Any, *, default_model: str) -> Reading:
         top_p=_sampling(body, "top_p", model, most=1),
         user=fields.text(body, "user", longest=512),
         metadata=fields.metadata(body),
+        tools=functions.tools,
+        tool_choice=functions.choice,
+        output_schema=output_schema(body),
+        effort=reasoning.effort(body, model),
+        thinking=reasoning.thinking(body, model),
+        streamed=stream,
     )
-    return Reading(chat, stream, include_usage, tuple(sorted(without_effect | more | unused)))
+    shown = fields.flag(body, "include_reasoning")
+    return Reading(chat, stream, include_usage, shown, tuple(sorted(without_effect | more | unused)))
 
 
 def known_model(name: str) -> ModelInfo:

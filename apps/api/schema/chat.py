@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
+from apps.api.openai.reasoning import EFFORTS
 from apps.api.outcomes import RULES
 from apps.api.schema.common import JOB_HEADER, JSON, REQUEST_ID, SSE, UNAUTHENTICATED, error, header
 
@@ -16,23 +17,83 @@ class ImageUrl(serializers.Serializer[Any]):
     detail = serializers.CharField(required=False, help_text="Ignored.")
 
 
-class ContentPart(serializers.Serializer[Any]):
-    """Text, or an image (in user messages only)."""
+class FilePart(serializers.Serializer[Any]):
+    """A file, inline."""
 
-    type = serializers.ChoiceField(["text", "image_url"])
+    file_data = serializers.CharField(help_text="data:application/pdf;base64,… or data:text/…;base64,…")
+    filename = serializers.CharField(required=False)
+
+
+class ContentPart(serializers.Serializer[Any]):
+    """Text; or an image or file, in messages of the user and of tools."""
+
+    type = serializers.ChoiceField(["text", "image_url", "file"])
     text = serializers.CharField(required=False)
     image_url = ImageUrl(required=False)
+    file = FilePart(required=False)
 
 
 class ContentField(serializers.JSONField):
     """A string or a list of parts."""
 
 
+class CalledFunction(serializers.Serializer[Any]):
+    """The function and what it is called with."""
+
+    name = serializers.CharField()
+    arguments = serializers.CharField(help_text="JSON.")
+
+
+class ToolCall(serializers.Serializer[Any]):
+    """A call of one of the client's functions."""
+
+    id = serializers.CharField()
+    type = serializers.ChoiceField(["function"])
+    function = CalledFunction()
+
+
 class Message(serializers.Serializer[Any]):
     """One message. system and developer messages become the system prompt, joined by blank lines."""
 
-    role = serializers.ChoiceField(["system", "developer", "user", "assistant"])
-    content = ContentField(help_text="A string, or a list of content parts.")
+    role = serializers.ChoiceField(["system", "developer", "user", "assistant", "tool"])
+    content = ContentField(required=False, allow_null=True, help_text="A string, or a list of content parts.")
+    tool_calls = ToolCall(many=True, required=False, allow_null=True, help_text="Of the assistant.")
+    tool_call_id = serializers.CharField(required=False, help_text="Of a tool: the call that this is the result of.")
+    is_error = serializers.BooleanField(required=False, help_text="Not OpenAI's. Of a tool: the call failed.")
+
+
+class FunctionDefinition(serializers.Serializer[Any]):
+    """A function of the client; it is never run here."""
+
+    name = serializers.RegexField(r"^[a-zA-Z0-9_-]{1,64}$")
+    description = serializers.CharField(required=False)
+    parameters = serializers.DictField(required=False, help_text="JSON Schema of an object.")
+    strict = serializers.BooleanField(
+        required=False, allow_null=True, help_text="Arguments are held against the schema."
+    )
+
+
+class ToolDefinition(serializers.Serializer[Any]):
+    """Something the model may ask for."""
+
+    type = serializers.ChoiceField(["function"])
+    function = FunctionDefinition()
+
+
+class JsonSchema(serializers.Serializer[Any]):
+    """What the answer has to satisfy."""
+
+    name = serializers.RegexField(r"^[a-zA-Z0-9_-]{1,64}$")
+    schema = serializers.DictField(help_text="JSON Schema of an object.")
+    strict = serializers.BooleanField(required=False, allow_null=True, help_text="The same either way.")
+    description = serializers.CharField(required=False)
+
+
+class ResponseFormat(serializers.Serializer[Any]):
+    """The form of the answer."""
+
+    type = serializers.ChoiceField(["text", "json_object", "json_schema"])
+    json_schema = JsonSchema(required=False)
 
 
 class StreamOptions(serializers.Serializer[Any]):
@@ -60,6 +121,16 @@ class ChatRequestBody(serializers.Serializer[Any]):
     top_p = serializers.FloatField(
         required=False, allow_null=True, min_value=0, max_value=1, help_text="Newer models take only the default, 1."
     )
+    tools = ToolDefinition(many=True, required=False, allow_null=True)
+    tool_choice = serializers.JSONField(
+        required=False, allow_null=True, help_text="none, auto, required, or an object that names functions."
+    )
+    parallel_tool_calls = serializers.BooleanField(required=False, allow_null=True)
+    response_format = ResponseFormat(required=False, allow_null=True)
+    reasoning_effort = serializers.ChoiceField(EFFORTS, required=False, allow_null=True)
+    include_reasoning = serializers.BooleanField(
+        required=False, allow_null=True, help_text="Not OpenAI's. Tell the thinking, as reasoning_content."
+    )
     n = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=1)
     user = serializers.CharField(required=False, allow_null=True, max_length=512)
     metadata = serializers.DictField(child=serializers.CharField(max_length=512), required=False, allow_null=True)
@@ -69,12 +140,14 @@ class AnswerMessage(serializers.Serializer[Any]):
     """What Claude says."""
 
     role = serializers.ChoiceField(["assistant"])
-    content = serializers.CharField()
+    content = serializers.CharField(allow_null=True)
+    tool_calls = ToolCall(many=True, required=False)
+    reasoning_content = serializers.CharField(required=False)
     refusal = serializers.CharField(allow_null=True)
     annotations = serializers.ListField(child=serializers.JSONField())
 
 
-FINISH_REASONS = ["stop", "length", "content_filter"]
+FINISH_REASONS = ["stop", "length", "tool_calls", "content_filter"]
 
 
 class Choice(serializers.Serializer[Any]):

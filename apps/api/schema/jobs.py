@@ -68,12 +68,21 @@ class JobList(serializers.Serializer[Any]):
 
 
 class JobEvent(serializers.Serializer[Any]):
-    """One event. `content` is there in token and thinking, the job's own fields in done and error."""
+    """One event. `content` is there in token, thinking and tool_result, the job's own fields in done and error."""
 
-    type = serializers.ChoiceField(["started", "token", "thinking", "done", "error"])
+    type = serializers.ChoiceField(
+        ["started", "token", "thinking", "tool_use", "tool_input", "tool_result", "done", "error"]
+    )
     job_id = serializers.CharField()
     sequence_number = serializers.IntegerField(help_text="1, 2, … without gaps.")
     content = serializers.CharField(required=False)
+    tool_use_id = serializers.CharField(required=False, help_text="In tool_use, tool_input and tool_result.")
+    name = serializers.CharField(required=False, help_text="In tool_use: the tool that is asked for.")
+    input = serializers.JSONField(
+        required=False, allow_null=True, help_text="In tool_use: the arguments, or null where tool_input events follow."
+    )
+    partial_json = serializers.CharField(required=False, help_text="In tool_input: a piece of the arguments' JSON.")
+    is_error = serializers.BooleanField(required=False, help_text="In tool_result.")
 
 
 class JobEventList(serializers.Serializer[Any]):

@@ -17,7 +17,8 @@ from apps.api.body import read_json
 from apps.api.errors import problem_of
 from apps.api.feeds import Feed
 from apps.api.later import Later
-from apps.api.openai.answers import Chunks, completion
+from apps.api.openai.answers import completion
+from apps.api.openai.chunks import Chunks
 from apps.api.openai.requests import read
 from apps.api.schema.chat import chat_schema
 from apps.api.visits import Visit
@@ -26,6 +27,9 @@ from apps.jobs.following import follow_batches
 
 HEADERS_WITHIN_SECONDS = 10.0
 """A stream whose first token takes longer begins without it: proxies cut connections that say nothing."""
+
+_TOLD = ("token", "tool_use")
+"""Events after which a failure is one in the middle of an answer."""
 
 
 class ChatCompletions(View):
@@ -39,7 +43,8 @@ class ChatCompletions(View):
         reading = read(read_json(request), default_model=self.default_model)
         visit, job = self.visit, self.submit(reading.chat)
         self.end_with_client(job)
-        chunks = Chunks(job.id, job.model, int(job.created_at.timestamp()), reading.include_usage)
+        created = int(job.created_at.timestamp())
+        chunks = Chunks(job.id, job.model, created, reading.include_usage, reading.include_reasoning)
         response = Later(partial(_streamed if reading.stream else _whole, chunks, visit))
         if reading.ignored:
             response.headers["x-ignored-params"] = ", ".join(reading.ignored)
@@ -51,7 +56,7 @@ async def _whole(chunks: Chunks, visit: Visit) -> HttpResponseBase:
     visit.job_ended = True
     if event.type == "error":
         return failure(outcomes.of_job(event.data))
-    return answer(completion(event.data, created=chunks.created))
+    return answer(completion(event.data, created=chunks.created, reasoning=chunks.include_reasoning))
 
 
 async def _terminal_event(job_id: str) -> Event:
@@ -67,7 +72,7 @@ async def _streamed(chunks: Chunks, visit: Visit) -> HttpResponseBase:
     feed = Feed(follow_batches(chunks.job_id))
     visit.closers.append(feed.close)
     begun = await _beginning(feed)
-    if begun and begun[-1].type == "error" and not any(event.type == "token" for event in begun):
+    if begun and begun[-1].type == "error" and not any(event.type in _TOLD for event in begun):
         visit.job_ended = True
         return failure(outcomes.of_job(begun[-1].data))
     body = _chunks(feed, begun, chunks, visit)
@@ -91,7 +96,7 @@ async def _chunks(feed: Feed, begun: list[Event], chunks: Chunks, visit: Visit) 
     written, batch = chunks.first(), begun
     try:
         while True:
-            written += chunks.texts([str(event.data["text"]) for event in batch if event.type == "token"])
+            written += chunks.events(batch)
             if batch and batch[-1].terminal:
                 visit.job_ended = True
                 yield written + _end(batch[-1], chunks)

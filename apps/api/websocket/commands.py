@@ -89,7 +89,7 @@ def _command(message: dict[str, Any], default_model: str) -> Command:
         case "chat":
             # Everything here is a stream, with its usage.
             body = {k: v for k, v in message.items() if k not in ("type", "id", "stream", "stream_options")}
-            return Chat(read(body, default_model=default_model))
+            return Chat(read({**body, "stream": True}, default_model=default_model))
         case "follow":
             after = fields.whole(message, "starting_after", least=0)
             return Follow(_required(message, "job_id"), after or 0)

@@ -21,11 +21,11 @@ def count(text: str) -> int:
 
 
 def count_block(block: Mapping[str, object]) -> int:
-    """Tokens in one content block, tool definition or system block; the cache mark is free, an image is flat."""
+    """Tokens in one content block, tool definition or system block; cache marks are free, images and files flat."""
     if isinstance(text := block.get("text"), str) and block.get("type") in _TEXT:
         return count(text)
     match block.get("type"):
-        case "image":
+        case "image" | "document":
             return IMAGE_TOKENS
         case "tool_result" if isinstance(content := block.get("content"), list):
             return sum(count_block(part) for part in content if isinstance(part, dict))
