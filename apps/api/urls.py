@@ -11,6 +11,7 @@ from apps.api.views.health import Health, Ready
 from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
 from apps.api.views.messages import CountTokens, Messages
 from apps.api.views.models import Model, Models
+from apps.api.views.responses import OneResponse, ResponseCancel, Responses
 from apps.api.views.route import RouteRequest
 
 urlpatterns = [
@@ -19,6 +20,9 @@ urlpatterns = [
     path("v1/messages/count_tokens", CountTokens.as_view(), name="count-tokens"),
     path("v1/models", Models.as_view(), name="models"),
     path("v1/models/<str:model>", Model.as_view(), name="model"),
+    path("v1/responses", Responses.as_view(), name="responses"),
+    path("v1/responses/<str:response_id>", OneResponse.as_view(), name="response"),
+    path("v1/responses/<str:response_id>/cancel", ResponseCancel.as_view(), name="response-cancel"),
     path("v1/route", RouteRequest.as_view(), name="route"),
     path("v1/jobs", Jobs.as_view(), name="jobs"),
     path("v1/jobs/<str:job_id>", OneJob.as_view(), name="job"),
