@@ -17,8 +17,11 @@ from apps.jobs.joblisting import EXPORTED, ErrorFilter, KindFilter, ModelFilter,
 from apps.jobs.jobpage import facts
 from apps.jobs.models import Job
 from apps.jobs.reasons import explain
+from apps.jobs.taskadmin import ApprovalAdmin, DeliveryAdmin, SessionAdmin
 from apps.jobs.templatetags.jobs_admin import job_status
 from apps.permissions.words import dollars
+
+__all__ = ["ApprovalAdmin", "DeliveryAdmin", "JobAdmin", "SessionAdmin"]
 
 MOST_CANCELLED = 1000
 _WORDS = ["request", "result", "details", "stop_sequence"]

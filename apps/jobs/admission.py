@@ -1,21 +1,25 @@
 """Whether a job may start: how often its key may ask, what it is granted, and what its budgets still hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
 from apps.budgets import services as budgets
 from apps.budgets.fitting import Amounts
 from apps.budgets.reserving import MINIMUM_MICROUSD
+from apps.jobs import naming
 from apps.jobs.models import Job, Lane
 from apps.jobs.requests import Request
+from apps.jobs.taskrequests import HARMLESS_TOOLS, TaskRequest
 from apps.keys import ratelimit
 from apps.keys.models import ApiKey
 from apps.keys.rates import RateState
 from apps.permissions.models import Profile
-from apps.permissions.policy import decide
+from apps.permissions.policy import Ask, Policy, allowed, decide
 from apps.permissions.verdict import Grant, Refusal
 
 HOLD_GRACE = timedelta(minutes=2)
@@ -69,12 +73,28 @@ def paced(*, key: ApiKey, job: Job, tokens: int) -> Iterator[RateState]:
         raise
 
 
+def asked(policy: Policy, request: Request) -> Ask:
+    """What the request asks for; a task that says nothing of tools, for the harmless ones that the policy allows."""
+    ask = request.ask()
+    if isinstance(request, TaskRequest) and request.tools is None:
+        return replace(ask, tools=tuple(allowed(policy, "tool", HARMLESS_TOOLS)))
+    return ask
+
+
 def permit(*, key: ApiKey, request: Request) -> Grant:
-    """What the key's profile grants this request. Raises Denied."""
-    verdict = decide((key.profile or Profile.objects.default()).policy(), request.ask())
+    """What the key's profile grants this request. Raises UnknownNames or Denied."""
+    policy = (key.profile or Profile.objects.default()).policy()
+    ask = asked(policy, request)
+    naming.check(policy, ask)
+    verdict = decide(policy, ask)
     if isinstance(verdict, Refusal):
         raise Denied(verdict)
     return verdict
+
+
+def size_of(stored: Mapping[str, Any]) -> int:
+    """About how many bytes of a stored request the model reads: not a task's files, of which it reads what it likes."""
+    return len(str({name: said for name, said in stored.items() if name != "files"}))
 
 
 def reckoned_tokens(request: Request, size: int) -> int:

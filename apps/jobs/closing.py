@@ -10,9 +10,10 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.budgets import services as budgets
 from apps.claude import spec
-from apps.jobs import details, eventlog, usage
+from apps.jobs import deliveries, details, eventlog, steps, usage
 from apps.jobs.events import Event, dumps
 from apps.jobs.models import Call, Job, JobEvent, Status
+from apps.jobs.taskrequests import TaskRequest
 from apps.jobs.wire import terminal_event
 from apps.keys import ratelimit
 
@@ -38,6 +39,9 @@ def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q,
         _store(job, events)
         used = partial(ratelimit.settle_tokens, key_id=job.api_key_id, job_id=job.pk)
         transaction.on_commit(partial(used, tokens=outcome.usage.total_tokens))
+        if job.kind == TaskRequest.kind:
+            steps.record(job=job, events=events, now=now)
+            deliveries.announce(job=job, now=now)
     for name, value in facts.items():
         setattr(job, name, value)
     return terminal_event(job)

@@ -11,6 +11,7 @@ from apps.jobs.idempotency import IdempotentRequest
 from apps.jobs.ids import floor_id
 from apps.jobs.jsontext import JsonTextField
 from apps.jobs.rollups import Drift, Rollup
+from apps.jobs.taskmodels import Approval, Delivery, Session
 from apps.keys.rates import RateState
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ __all__ = [
     "Rollup",
     "Status",
 ]
+
+
+__all__ = ["CLOSED", "OPEN", "Approval", "Call", "Delivery", "Job", "JobEvent", "Lane", "Session", "Status"]
 
 
 class Status(models.TextChoices):

@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
-from apps.jobs import admission, eventlog, idempotency, refusals, repeats, routes, usage, valkey
+from apps.jobs import admission, eventlog, idempotency, refusals, repeats, routes, sessions, usage, valkey
 from apps.jobs.admission import Denied
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
@@ -21,6 +21,7 @@ from apps.jobs.models import Job, Lane
 from apps.jobs.queue import ring
 from apps.jobs.requests import Request
 from apps.jobs.routes import AUTO
+from apps.jobs.taskrequests import TaskRequest
 from apps.keys.models import ApiKey
 from apps.keys.rates import RateLimited
 
@@ -62,9 +63,9 @@ def submit(
 ) -> Job:
     """Queue a job: routed, paced, granted, its cap held in every budget of its key, on record, or not at all.
 
-    `rate` of the job is where its key's limits stand. Raises CredentialMissing, RateLimited, Denied or BudgetExceeded;
-    the latter three are on record too. With `once` it is the job that was submitted under that word before, whose
-    `request_id` is another; raises WordReused.
+    `rate` of the job is where its key's limits stand. Raises CredentialMissing, UnknownNames, SessionNotFound,
+    SessionBusy, RateLimited, Denied or BudgetExceeded; the latter three are on record too. With `once` it is the job
+    that was submitted under that word before, whose `request_id` is another; raises WordReused.
     """
     if credential() is None:
         raise CredentialMissing
@@ -75,12 +76,16 @@ def submit(
     asked = request.answered_by(chosen.model) if chosen else request
     job = _new_job(key, asked, request_id, lane, now)
     job.route = chosen.to_json() if chosen else None
-    tokens = admission.reckoned_tokens(asked, len(str(job.request)))
+    tokens = admission.reckoned_tokens(asked, admission.size_of(job.request))
     try:
         with admission.paced(key=key, job=job, tokens=tokens) as job.rate, transaction.atomic():
             grant = admission.permit(key=key, request=asked)
             job.grant = grant.to_json()
             job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, now=now)
+            if job.kind == TaskRequest.kind:
+                job.session_id = sessions.enter(
+                    project=key.project, kind=job.kind, session_id=request.session_id, job_id=job.id, now=now
+                )
             job.save(force_insert=True)
             _record("job.submitted", key, job, {"cap_microusd": job.cap_microusd}, now=now)
             if once:
