@@ -84,12 +84,6 @@ def announce(job_id: str, events: Sequence[Event]) -> None:
         logging.getLogger(__name__).warning("the end of %s could not be announced: %s", job_id, error)
 
 
-def forget(job_id: str) -> None:
-    """Delete the log of a job that has ended. When Valkey is away it goes by itself soon."""
-    with contextlib.suppress(*valkey.ERRORS):
-        valkey.client().delete(valkey.stream(job_id))
-
-
 def has_followers(job_id: str) -> bool:
     """Whether any process follows the job. Raises what Valkey raises when it is away."""
     [(_, followers)] = valkey.client().pubsub_numsub(valkey.bell(job_id))
