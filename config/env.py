@@ -236,6 +236,16 @@ class Env:
     job_max_cost_usd: str = _setting(
         "JOB_MAX_COST_USD", "1.00", _usd, "A job that would cost more is stopped with `cost_limit`."
     )
+    approval_seconds: float = _setting(
+        "APPROVAL_SECONDS", "300", _seconds, "How long a tool call waits for somebody's yes; then it is denied."
+    )
+    artifact_days: int = _setting("ARTIFACT_DAYS", "7", _count, "How long files that tasks left are kept.")
+    artifact_max_gb: int = _setting(
+        "ARTIFACT_MAX_GB", "10", _count, "What all of them may take; the oldest go first. In `DATA_DIR/artifacts`."
+    )
+    session_days: int = _setting(
+        "SESSION_DAYS", "30", _count, "How long a session is kept that nobody continues. In `DATA_DIR/sessions`."
+    )
     chat_disconnect_grace_seconds: float = _setting(
         "CHAT_DISCONNECT_GRACE_SECONDS",
         "2",

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.dashboard import demo
 from apps.jobs.usage.rebuilding import catch_up
 from apps.keys import services as keys
 from apps.keys.models import ApiKey
@@ -35,7 +37,10 @@ def prepare(*, now: datetime) -> Made:
         with _one_node_at_a_time():
             _migrate(now)
             with transaction.atomic():
-                return Made(admin_password=_first_admin(), api_key=_first_key(now))
+                made = Made(admin_password=_first_admin(), api_key=_first_key(now))
+            if settings.DEMO:
+                demo.fill(now=now)
+            return made
     finally:
         connection.close()
 

@@ -44,6 +44,10 @@ JOB_TIMEOUT_SECONDS = ENV.job_timeout_seconds
 JOB_IDLE_SECONDS = ENV.job_idle_seconds
 JOB_MAX_COST_USD = ENV.job_max_cost_usd
 JOB_MAX_COST_MICROUSD = int(Decimal(ENV.job_max_cost_usd) * 1_000_000)
+APPROVAL_SECONDS = ENV.approval_seconds
+ARTIFACT_DAYS = ENV.artifact_days
+ARTIFACT_MAX_GB = ENV.artifact_max_gb
+SESSION_DAYS = ENV.session_days
 CHAT_DISCONNECT_GRACE_SECONDS = ENV.chat_disconnect_grace_seconds
 DRAIN_SECONDS = ENV.drain_seconds
 AUTH_FAILURES_PER_MINUTE = ENV.auth_failures_per_minute
@@ -60,6 +64,7 @@ INSTALLED_APPS = [
     "apps.capabilities",
     "apps.jobs",
     "apps.api",
+    "apps.dashboard",
     "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,17 +1,19 @@
 """The admin's frame: its name, its doors, the order of its lists. Each app brings its own pages."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import path, reverse
+from django.utils import timezone
 
 # The rail, from who may ask to what was done; what is not named here comes last.
 GROUPS = {
     "Access": ["Project", "ApiKey", "Profile", "Capability"],
-    "Work": ["Job", "Batch"],
-    "Money": ["Budget", "BudgetWindow", "Hold", "LedgerEntry", "Alert"],
+    "Work": ["Job", "Batch", "Session", "Approval", "Delivery", "RoutingVersion"],
+    "Money": ["Budget", "BudgetWindow", "Hold", "LedgerEntry", "Alert", "Rollup", "Drift"],
     "Record": ["AuditEvent", "AuditHead", "AuditCheckpoint"],
     "People": ["User", "Group"],
 }
@@ -57,6 +59,25 @@ class Site(AdminSite):
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """The same as everybody's."""
         return HttpResponseRedirect(reverse("change-password"))
+
+    def get_urls(self) -> list[Any]:
+        """Django's, and the way from an id to its page."""
+        return [path("find/", self.admin_view(self.find), name="find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponseRedirect:
+        """To the page of what `q` names, or to every deed that names it. `kind` says what it is, if that is known."""
+        from config.finding import place_of
+
+        text = request.GET.get("q", "").strip()
+        place = place_of(text, request.GET.get("kind", "")) if text else reverse("admin:index")
+        return HttpResponseRedirect(place or f"{reverse('admin:audit_auditevent_changelist')}?{urlencode({'q': text})}")
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """What needs a look, before the lists."""
+        from config.overview import shown
+
+        facts = shown(request, now=timezone.now())
+        return super().index(request, {"overview": facts, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """By what people come for, and not by where the code is."""

@@ -139,7 +139,7 @@ class Startup:
             self._say(f"no credential: chats are answered with 503 until one of {', '.join(SETTINGS)} is set")
         elif credential.warning:
             self._say(f"warning: {credential.warning}")
-        self._say(f"serving  {url}/v1    docs {url}/docs    admin {url}/admin/    (Ctrl-C stops)")
+        self._say(f"serving  {url}/v1    dashboard {url}/    docs {url}/docs    admin {url}/admin/    (Ctrl-C stops)")
 
 
 async def _eventually(condition: Callable[[], bool], child: Child, log: Path) -> None:

@@ -1,18 +1,17 @@
-"""Admin, logins, everything of `apps.api`, and the way there for somebody who opens the bare address."""
+"""Admin, logins, everything of `apps.api`, and the dashboard at the bare address."""
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/docs")),
     path("admin/", admin.site.urls),
     path("", include("apps.people.urls")),
     path("", include("apps.api.urls")),
+    path("", include("apps.dashboard.urls")),
 ]
 
 # By name: the modules behind them are loaded when a request needs them.
 handler400 = "apps.api.errors.bad_request"
-handler403 = "apps.api.errors.forbidden"
-handler404 = "apps.api.errors.not_found"
-handler500 = "apps.api.errors.server_error"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"

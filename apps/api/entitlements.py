@@ -12,13 +12,14 @@ from apps.routing.scoring import TIERS
 def usable_models(key: ApiKey) -> dict[str, ModelInfo]:
     """The models that the key may use, by alias and by full id, aliases first; `auto` if it may use any tier."""
     by_names = {_names(model): model for model in MODELS}
-    usable = [by_names[names] for names in models_allowed(_policy(key), by_names)]
+    usable = [by_names[names] for names in models_allowed(policy_of(key), by_names)]
     aliases = {model.alias: model for model in usable if model.alias}
     routed = {AUTO: AUTO_MODEL} if aliases.keys() & {*TIERS} else {}
     return aliases | routed | {model.id: model for model in usable}
 
 
-def _policy(key: ApiKey) -> Policy:
+def policy_of(key: ApiKey) -> Policy:
+    """The rules that the key is under."""
     return (key.profile or Profile.objects.default()).policy()
 
 

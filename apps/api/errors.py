@@ -15,9 +15,12 @@ from rest_framework import exceptions
 from apps.api.answers import failure
 from apps.api.problems import ApiError, Problem, of_status, phrase
 from apps.api.replays import Replayed
+from apps.api.tasks.problems import OF_TASKS
 from apps.budgets.services import BudgetExceeded
 from apps.jobs import services as jobs
 from apps.jobs.admission import Denied
+from apps.jobs.naming import UnknownNames
+from apps.jobs.sessions import SessionBusy, SessionNotFound
 from apps.keys.rates import RateLimited
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
     RateLimited: (429, "rate_limit_exceeded", {}),
     jobs.WordReused: (422, "idempotency_key_reused", NO_RETRY),
+    **{kind: (status, code, NO_RETRY) for kind, (status, code) in OF_TASKS.items()},
     Http404: (404, "not_found", {}),
     PermissionDenied: (403, "forbidden", {}),
     RequestDataTooBig: (413, "request_too_large", {}),
@@ -42,7 +46,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
 }
 """Exception → status, code, headers; RateLimited and Denied know more exactly. Subclasses follow their base; the
 domain's messages are written for callers."""
-_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.WordReused)
+_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.WordReused, *OF_TASKS)
 """Exceptions whose own message is shown; of the others it may name internals."""
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",
@@ -72,6 +76,8 @@ def _exact(error: Exception, problem: Problem) -> Problem:
             return replace(problem, code=error.code, param=error.param)
         case RateLimited():
             return replace(problem, headers=error.headers())
+        case UnknownNames() | SessionNotFound() | SessionBusy():
+            return replace(problem, param=error.param)
     return problem
 
 

@@ -2,8 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from apps.api.openai import fields
 from apps.api.openai.requests import read as read_chat
+from apps.api.tasks.requests import ONLY_OF_TASKS as TASK_FIELDS
+from apps.api.tasks.requests import read as read_task
 from apps.budgets.fitting import BudgetState, Count
 from apps.jobs.explaining import Explanation
 from apps.jobs.requests import Request
@@ -14,6 +18,9 @@ def read_any(body: Any, *, default_model: str) -> Request:
     """The request in a body that some endpoint would take. Raises ApiError as that endpoint would."""
     if not isinstance(body, dict):
         raise fields.wrong_type("body", "a JSON object")
+    if body.keys() & TASK_FIELDS:
+        longest = settings.JOB_TIMEOUT_SECONDS
+        return read_task(body, default_model=default_model, longest_seconds=longest).task
     return read_chat(body, default_model=default_model).chat
 
 

@@ -25,6 +25,8 @@ class Rule:
 RULES: dict[str, Rule] = {
     "invalid_request": Rule(400, "invalid_request", None, "The upstream refused the request; the message says why."),
     "cost_limit": Rule(402, "cost_limit", False, "The answer would have cost more than a job may."),
+    "resource_limit": Rule(402, "resource_limit", False, "The task took more of the machine than it may."),
+    "jail_unavailable": Rule(503, "jail_unavailable", False, "No worker here can contain a task; chat works."),
     "cancelled": Rule(409, "cancelled", False, "The job was cancelled."),
     "rate_limited": Rule(429, "rate_limit_exceeded", None, "The upstream's rate limit; Retry-After is its own."),
     "upstream_error": Rule(502, "upstream_error", None, "The upstream failed; its own 4xx or 5xx is passed on."),

@@ -4,6 +4,9 @@ from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.api import errors
+from apps.api.views.approvals import Approvals, Decide
+from apps.api.views.artifacts import Artifact, Artifacts
+from apps.api.views.capabilities import Capabilities
 from apps.api.views.chat import ChatCompletions
 from apps.api.views.docs import OpenApi, redoc, swagger
 from apps.api.views.explain import Explain
@@ -11,7 +14,11 @@ from apps.api.views.health import Health, Ready
 from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
 from apps.api.views.messages import CountTokens, Messages
 from apps.api.views.models import Model, Models
+from apps.api.views.responses import OneResponse, ResponseCancel, Responses
 from apps.api.views.route import RouteRequest
+from apps.api.views.sessions import Fork, OneSession, Sessions
+from apps.api.views.tasks import Tasks
+from apps.api.views.webhooks import Redeliver, WebhookSecret
 
 urlpatterns = [
     path("v1/chat/completions", ChatCompletions.as_view(), name="chat-completions"),
@@ -19,12 +26,26 @@ urlpatterns = [
     path("v1/messages/count_tokens", CountTokens.as_view(), name="count-tokens"),
     path("v1/models", Models.as_view(), name="models"),
     path("v1/models/<str:model>", Model.as_view(), name="model"),
+    path("v1/responses", Responses.as_view(), name="responses"),
+    path("v1/responses/<str:response_id>", OneResponse.as_view(), name="response"),
+    path("v1/responses/<str:response_id>/cancel", ResponseCancel.as_view(), name="response-cancel"),
     path("v1/route", RouteRequest.as_view(), name="route"),
+    path("v1/task", Tasks.as_view(), name="task"),
+    path("v1/capabilities", Capabilities.as_view(), name="capabilities"),
     path("v1/jobs", Jobs.as_view(), name="jobs"),
     path("v1/jobs/<str:job_id>", OneJob.as_view(), name="job"),
     path("v1/jobs/<str:job_id>/events", JobEvents.as_view(), name="job-events"),
     path("v1/jobs/<str:job_id>/cancel", JobCancel.as_view(), name="job-cancel"),
     path("v1/explain", Explain.as_view(), name="explain"),
+    path("v1/jobs/<str:job_id>/artifacts", Artifacts.as_view(), name="artifacts"),
+    path("v1/jobs/<str:job_id>/artifacts/<path:name>", Artifact.as_view(), name="artifact"),
+    path("v1/jobs/<str:job_id>/approvals", Approvals.as_view(), name="approvals"),
+    path("v1/jobs/<str:job_id>/approvals/<str:call_id>", Decide.as_view(), name="approval"),
+    path("v1/jobs/<str:job_id>/redeliver", Redeliver.as_view(), name="redeliver"),
+    path("v1/webhooks/secret", WebhookSecret.as_view(), name="webhook-secret"),
+    path("v1/sessions", Sessions.as_view(), name="sessions"),
+    path("v1/sessions/<str:session_id>", OneSession.as_view(), name="session"),
+    path("v1/sessions/<str:session_id>/fork", Fork.as_view(), name="session-fork"),
     path("health", Health.as_view(), name="health"),
     path("ready", Ready.as_view(), name="ready"),
     path("openapi.json", OpenApi.as_view(), name="openapi"),

@@ -21,7 +21,7 @@ from apps.jobs.following import follow_batches
 HEADERS_WITHIN_SECONDS = 10.0
 """A stream whose first token takes longer begins without it: proxies cut connections that say nothing."""
 
-_TOLD = frozenset({"token", "tool_use", "thinking"})
+_TOLD = frozenset({"token", "tool_use"})
 """Events after which a failure is one in the middle of an answer."""
 
 

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -19,14 +19,6 @@ from apps.audit.paging import BoundedPaginator
 
 MOST_EXPORTED = 20_000
 _LONGEST_ID = 22
-_LISTS = {
-    "job": "jobs_job",
-    "key": "keys_apikey",
-    "project": "keys_project",
-    "profile": "permissions_profile",
-    "budget": "budgets_budget",
-    "user": "auth_user",
-}
 
 
 class ReadOnly(admin.ModelAdmin[Model]):
@@ -71,7 +63,7 @@ class AuditEventAdmin(ReadOnly):
     search_help_text = "A whole id: of an event, a target (job, key, …), a request, a project or an actor."
     actions = ["export_csv", "export_jsonl"]
     fieldsets = [
-        (None, {"fields": ["time", "who", "action", "target_link", "outcome", "reason", "project"]}),
+        (None, {"fields": ["time", "actor_link", "action", "target_link", "outcome", "reason", "project"]}),
         ("From", {"fields": ["address", "request_id"]}),
         ("What", {"fields": ["changes", "facts"]}),
         ("Proof", {"fields": ["place", "proven", "id", "fingerprint"]}),
@@ -117,13 +109,17 @@ class AuditEventAdmin(ReadOnly):
 
     @admin.display(description="Target")
     def target_link(self, event: AuditEvent) -> str:
-        """The thing itself, where the admin has a list of such things, and all its events."""
+        """The thing itself, and all its events."""
         events = self.target(event)
-        try:
-            url = reverse(f"admin:{_LISTS.get(event.target_type, '-')}_changelist")
-        except NoReverseMatch:
-            return events
-        return format_html('{} · <a href="{}?{}">open</a>', events, url, urlencode({"q": event.target_id}))
+        return format_html("{} · {}", events, _thing(event.target_id, event.target_type)) if event.target_id else events
+
+    @admin.display(description="Actor")
+    def actor_link(self, event: AuditEvent) -> str:
+        """Who it was: their page, and everything they did."""
+        deeds = self.who(event)
+        return (
+            format_html("{} · {}", deeds, _thing(event.actor)) if event.actor.startswith(("key:", "user:")) else deeds
+        )
 
     @admin.display(description="Changes")
     def changes(self, event: AuditEvent) -> str:
@@ -218,6 +214,12 @@ class AuditCheckpointAdmin(ReadOnly):
 def _filtered(text: str, title: str = "", **filters: str) -> str:
     url = f"{reverse('admin:audit_auditevent_changelist')}?{urlencode(filters)}"
     return format_html('<a href="{}" title="{}">{}</a>', url, title, text)
+
+
+def _thing(name: str, kind: str = "") -> str:
+    """A link to the page of what has this id or name."""
+    query = urlencode({"q": name, **({"kind": kind} if kind else {})})
+    return format_html('<a href="{}?{}">open</a>', reverse("admin:find"), query)
 
 
 def _short(text: str) -> str:

@@ -3,14 +3,27 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 
+from apps.audit import services as audit
 from apps.audit.paging import BoundedPaginator
+from apps.audit.showing import MOST_EXPORTED, csv_file, deed, link, moment
 from apps.jobs import services
-from apps.jobs.models import Call, Job
+from apps.jobs.joblisting import EXPORTED, ErrorFilter, KindFilter, ModelFilter, SpanFilter, StatusFilter, search
+from apps.jobs.jobpage import facts
+from apps.jobs.models import Job
+from apps.jobs.reasons import explain
+from apps.jobs.taskadmin import ApprovalAdmin, DeliveryAdmin, SessionAdmin
+from apps.jobs.templatetags.jobs_admin import job_status
+from apps.permissions.words import dollars
 
+__all__ = ["ApprovalAdmin", "DeliveryAdmin", "JobAdmin", "SessionAdmin"]
+
+MOST_CANCELLED = 1000
 _WORDS = ["request", "result", "details", "stop_sequence"]
 """Columns with a customer's or a model's words in them."""
 
@@ -28,62 +41,120 @@ class _ReadOnly:
         return False
 
 
-class CallInline(_ReadOnly, admin.TabularInline[Call, Job]):
-    """The calls that the job's bill is the sum of."""
-
-    model = Call
-    fields = [
-        "model",
-        "status",
-        "input_tokens",
-        "output_tokens",
-        "cache_read_input_tokens",
-        "cache_creation_5m_input_tokens",
-        "cache_creation_1h_input_tokens",
-        "cost",
-        "priced",
-        "estimated",
-        "price_version",
-        "duration_seconds",
-    ]
-    readonly_fields = ["cost"]
-    ordering = ["started_at"]
-    extra = 0
-
-    @admin.display(description="Cost")
-    def cost(self, call: Call) -> str:
-        """In US dollars."""
-        return _usd(call.cost_microusd)
-
-
 @admin.register(Job)
 class JobAdmin(_ReadOnly, admin.ModelAdmin[Job]):
-    """Newest first; narrowed by status, model, project and day."""
+    """Newest first; narrowed by time, status, error, model and kind, and from anywhere by key and project."""
 
-    list_display = ["id", "status", "error_code", "project", "model", "tokens", "cost", "created_at", "seconds"]
-    list_select_related = ["project"]
-    list_filter = ["status", "error_code", "model", "lane", "created_at", ("project", admin.RelatedOnlyFieldListFilter)]
-    search_fields = ["=id", "=request_id", "=project__slug"]
-    search_help_text = "A whole job id, request id or project."
+    change_form_template = "jobs/job.html"
+    list_display = [
+        "short",
+        "state",
+        "why",
+        "project",
+        "key",
+        "kind",
+        "model",
+        "tokens",
+        "cost",
+        "submitted",
+        "seconds",
+    ]
+    list_select_related = ["project", "api_key"]
+    list_filter = [SpanFilter, StatusFilter, ErrorFilter, ModelFilter, KindFilter]
+    list_per_page = 50
+    list_max_show_all = 0
+    search_fields = ["=id"]
+    search_help_text = "A whole id: of a job, an answer, a request, a key or a project."
     ordering = ["-id"]
+    sortable_by = ()
     paginator = BoundedPaginator
     show_full_result_count = False
-    exclude = _WORDS
-    inlines = [CallInline]
-    actions = ["cancel_selected"]
+    show_facets = admin.ShowFacets.NEVER
+    fields = ["id"]
+    actions = ["cancel_selected", "export_selected"]
+
+    class Media:
+        css = {"all": ["jobs/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return super().get_queryset(request).defer(*_WORDS)
+        # Its page wants some of the words' columns; the list would read megabytes of them.
+        jobs = super().get_queryset(request)
+        return jobs.defer(*_WORDS, "grant", "route", "error_message")
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """By whole ids, each through its index."""
+        return (search(queryset, search_term) if search_term.strip() else queryset), False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The whole of a job on one page."""
+        job = Job.objects.select_related("project", "api_key").filter(pk=object_id).first()
+        shown = facts(job, now=timezone.now()) if job and self.has_view_permission(request, job) else {}
+        shown |= {"may_cancel": request.user.has_perm("jobs.change_job"), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, shown)
+
+    # -- deeds
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Cancelling needs the right to change jobs, although nobody edits them."""
-        return super().get_actions(request) if request.user.has_perm("jobs.change_job") else {}
+        return request.user.has_perm("jobs.change_job")
 
-    @admin.action(description="Cancel selected jobs")
+    @admin.action(description="Cancel", permissions=["cancel"])
     def cancel_selected(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         """End those that have not ended."""
-        count = sum(services.cancel(job=job, now=timezone.now()) for job in jobs.select_related("project"))
+        count = 0
+        for job in Job.objects.filter(pk__in=list(jobs.values_list("pk", flat=True)[:MOST_CANCELLED])).select_related(
+            "project"
+        ):
+            with transaction.atomic():
+                if services.cancel(job=job, now=timezone.now()):
+                    count += 1
+                    audit.record(
+                        action="job.cancelled",
+                        target_type="job",
+                        target_id=job.pk,
+                        project_id=job.project.slug,
+                        **deed(request),
+                    )
         self.message_user(request, f"{count} cancelled, the others had ended.", messages.SUCCESS)
+
+    @admin.action(description=f"Export as CSV (at most {MOST_EXPORTED:,})", permissions=["view"])
+    def export_selected(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse:
+        """The newest of them: figures and names, without what was said."""
+        rows = jobs.order_by("-pk").values_list(*EXPORTED)[:MOST_EXPORTED]
+        return csv_file(request, name="jobs", titles=EXPORTED, rows=rows)
+
+    # -- what the list shows
+
+    @admin.display(description="Job")
+    def short(self, job: Job) -> str:
+        """The end of its id, which tells it from others; all of it for those who point at it."""
+        return format_html('<code title="{}">…{}</code>', job.pk, job.pk[-8:])
+
+    @admin.display(description="Status")
+    def state(self, job: Job) -> str:
+        """A mark and a word."""
+        return job_status(job)
+
+    @admin.display(description="Error")
+    def why(self, job: Job) -> str:
+        """What it failed with; what that means for those who point at it."""
+        if not job.error_code:
+            return "–"
+        return format_html('<span title="{}">{}</span>', explain(job.error_code), job.error_code)
+
+    @admin.display(description="Key")
+    def key(self, job: Job) -> str:
+        """Who asked."""
+        return link(job.api_key.name, "keys_apikey", job.api_key_id)
+
+    @admin.display(description="Submitted (UTC)")
+    def submitted(self, job: Job) -> str:
+        """To the minute; the exact time for those who point at it."""
+        return moment(job.created_at)
 
     @admin.display(description="Tokens")
     def tokens(self, job: Job) -> str:
@@ -91,18 +162,14 @@ class JobAdmin(_ReadOnly, admin.ModelAdmin[Job]):
         read = job.input_tokens + job.cache_read_input_tokens + job.cache_creation_input_tokens
         return f"{read:,} in, {job.output_tokens:,} out"
 
-    @admin.display(description="Cost", ordering="cost_microusd")
+    @admin.display(description="Cost")
     def cost(self, job: Job) -> str:
         """In US dollars."""
-        return _usd(job.cost_microusd) + (" (estimated)" if job.estimated else "")
+        return dollars(job.cost_microusd) + (" est." if job.estimated else "")
 
-    @admin.display(description="Seconds")
+    @admin.display(description="Ran")
     def seconds(self, job: Job) -> str:
         """How long it ran."""
         if not job.started_at:
             return "–"
-        return f"{((job.finished_at or timezone.now()) - job.started_at).total_seconds():.1f}"
-
-
-def _usd(microusd: int) -> str:
-    return f"${microusd / 1_000_000:,.6f}"
+        return f"{((job.finished_at or timezone.now()) - job.started_at).total_seconds():.1f} s"

@@ -1,22 +1,25 @@
 """Whether a job may start: how often its key may ask, what it is granted, and what its budgets still hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
 from apps.budgets import services as budgets
 from apps.budgets.fitting import Amounts
 from apps.budgets.reserving import MINIMUM_MICROUSD
-from apps.jobs.batches.places import Place
+from apps.jobs import naming
 from apps.jobs.models import Job, Lane
 from apps.jobs.requests import Request
+from apps.jobs.taskrequests import HARMLESS_TOOLS, TaskRequest
 from apps.keys import ratelimit
 from apps.keys.models import ApiKey
 from apps.keys.rates import RateState
 from apps.permissions.models import Profile
-from apps.permissions.policy import decide
+from apps.permissions.policy import Ask, Policy, allowed, decide
 from apps.permissions.verdict import Grant, Refusal
 
 HOLD_GRACE = timedelta(minutes=2)
@@ -70,12 +73,28 @@ def paced(*, key: ApiKey, job: Job, tokens: int) -> Iterator[RateState]:
         raise
 
 
+def asked(policy: Policy, request: Request) -> Ask:
+    """What the request asks for; a task that says nothing of tools, for the harmless ones that the policy allows."""
+    ask = request.ask()
+    if isinstance(request, TaskRequest) and request.tools is None:
+        return replace(ask, tools=tuple(allowed(policy, "tool", HARMLESS_TOOLS)))
+    return ask
+
+
 def permit(*, key: ApiKey, request: Request) -> Grant:
-    """What the key's profile grants this request. Raises Denied."""
-    verdict = decide((key.profile or Profile.objects.default()).policy(), request.ask())
+    """What the key's profile grants this request. Raises UnknownNames or Denied."""
+    policy = (key.profile or Profile.objects.default()).policy()
+    ask = asked(policy, request)
+    naming.check(policy, ask)
+    verdict = decide(policy, ask)
     if isinstance(verdict, Refusal):
         raise Denied(verdict)
     return verdict
+
+
+def size_of(stored: Mapping[str, Any]) -> int:
+    """About how many bytes of a stored request the model reads: not a task's files, of which it reads what it likes."""
+    return len(str({name: said for name, said in stored.items() if name != "files"}))
 
 
 def reckoned_tokens(request: Request, size: int) -> int:
@@ -88,25 +107,22 @@ def wanted(max_cost_microusd: int, tokens: int) -> Amounts:
     return Amounts(min(max_cost_microusd, settings.JOB_MAX_COST_MICROUSD), tokens)
 
 
-def hold(*, key: ApiKey, grant: Grant, tokens: int, job_id: str, place: Place | None = None, now: datetime) -> int:
+def hold(*, key: ApiKey, grant: Grant, tokens: int, job_id: str, now: datetime) -> int:
     """Hold the job's cap in every budget above it, or what is left where that is less; the micro-dollars that are held.
 
-    An item of a batch has its share in the batch's hold. Call it in the transaction that makes the job. Raises
-    BudgetExceeded.
+    Call it in the transaction that makes the job. Raises BudgetExceeded.
     """
     amounts = wanted(grant.max_cost_microusd, tokens)
-    time_limit = timedelta(seconds=settings.JOB_TIMEOUT_SECONDS)
     reservation = budgets.reserve(
         project_id=key.project_id,
         key_id=key.pk,
         job_id=job_id,
         amount_microusd=amounts.microusd,
         tokens=amounts.tokens,
-        expires_at=(place.expires_at if place else now + time_limit) + time_limit + HOLD_GRACE,
+        expires_at=now + 2 * timedelta(seconds=settings.JOB_TIMEOUT_SECONDS) + HOLD_GRACE,
         now=now,
         shrink=True,
-        minimum_microusd=min(MINIMUM.microusd, place.share.microusd) if place else MINIMUM.microusd,
+        minimum_microusd=MINIMUM.microusd,
         minimum_tokens=MINIMUM.tokens,
-        out_of=budgets.Envelope(place.batch_id, place.share) if place else None,
     )
     return reservation.amount_microusd

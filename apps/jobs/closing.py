@@ -10,11 +10,10 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.budgets import services as budgets
 from apps.claude import spec
-from apps.jobs import details, eventlog, usage
-from apps.jobs.batches.models import Batch
-from apps.jobs.batches.wire import terminal_event as batch_ended
+from apps.jobs import deliveries, details, eventlog, steps, usage
 from apps.jobs.events import Event, dumps
 from apps.jobs.models import Call, Job, JobEvent, Status
+from apps.jobs.taskrequests import TaskRequest
 from apps.jobs.wire import terminal_event
 from apps.keys import ratelimit
 
@@ -40,6 +39,9 @@ def close(*, job: Job, outcome: spec.Outcome, events: Sequence[Event], where: Q,
         _store(job, events)
         used = partial(ratelimit.settle_tokens, key_id=job.api_key_id, job_id=job.pk)
         transaction.on_commit(partial(used, tokens=outcome.usage.total_tokens))
+        if job.kind == TaskRequest.kind:
+            steps.record(job=job, events=events, now=now)
+            deliveries.announce(job=job, now=now)
     for name, value in facts.items():
         setattr(job, name, value)
     return terminal_event(job)
@@ -80,11 +82,7 @@ def transcripts(job_ids: Sequence[str]) -> dict[str, list[Event]]:
     for row in JobEvent.objects.of_jobs(job_ids):
         stored.setdefault(row.job_id, []).append(Event(row.sequence_number, row.type, row.data))
     jobs = Job.objects.closed().filter(pk__in=job_ids).select_related("project")
-    ended = {job.id: [*stored.get(job.id, ()), terminal_event(job)] for job in jobs}
-    if len(ended) < len(job_ids):  # batches are followed too; they have nothing but an end
-        batches = Batch.objects.finished().filter(pk__in=job_ids)
-        ended |= {batch.pk: [batch_ended(batch)] for batch in batches}
-    return ended
+    return {job.id: [*stored.get(job.id, ()), terminal_event(job)] for job in jobs}
 
 
 def _settle(job: Job, outcome: spec.Outcome, now: datetime) -> None:

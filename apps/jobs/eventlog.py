@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import redis
 from redis import ResponseError
@@ -66,6 +67,15 @@ def seize(job_id: str) -> tuple[list[Event], list[Call]]:
     return _unbroken(decode(entries)), [Call.from_json(json.loads(call)) for call in calls]
 
 
+def read(job_id: str) -> list[Event]:
+    """What a running job has said so far, 1, 2, …; nothing while Valkey is away."""
+    try:
+        entries = cast("list[Entry]", valkey.client().xrange(valkey.stream(job_id)))
+        return _unbroken(decode(entries))
+    except valkey.ERRORS:
+        return []
+
+
 def announce(job_id: str, events: Sequence[Event]) -> None:
     """Make `events`, which end with the terminal one, the whole log, and ring.
 
@@ -82,6 +92,12 @@ def announce(job_id: str, events: Sequence[Event]) -> None:
         pipe.execute()
     except valkey.ERRORS as error:
         logging.getLogger(__name__).warning("the end of %s could not be announced: %s", job_id, error)
+
+
+def forget(job_id: str) -> None:
+    """Delete the log of a job that has ended. When Valkey is away it goes by itself soon."""
+    with contextlib.suppress(*valkey.ERRORS):
+        valkey.client().delete(valkey.stream(job_id))
 
 
 def has_followers(job_id: str) -> bool:

@@ -16,15 +16,17 @@ from django.db import Error
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.claude.engine import Engine
-from apps.claude.spec import Outcome
-from apps.jobs import eventlog, health, queue, routes, valkey
-from apps.jobs.batches.feeder import Feeder
+from apps.claude.engine import Emit, Engine
+from apps.claude.spec import Outcome, RunSpec
+from apps.claude.taskspec import TaskSpec
+from apps.jobs import approvals, eventlog, health, queue, routes, valkey
 from apps.jobs.closing import close
 from apps.jobs.database import AWAY, DatabaseThreads
 from apps.jobs.models import Job, Lane, Status
 from apps.jobs.pubsub import Subscriber
 from apps.jobs.requests import run_spec
+from apps.jobs.taskrequests import TaskRequest
+from apps.jobs.taskspecs import task_spec
 from apps.jobs.writer import Transcript, Writer
 
 BEAT_SECONDS = 1.0
@@ -46,6 +48,8 @@ class Worker:
         self._engine = engine
         self._beat = beat
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[str] = set()
+        """Those of the running jobs whose calls may wait for somebody."""
         self._on_engine = 0
         self._draining = False
         self._stopping = False
@@ -70,18 +74,11 @@ class Worker:
     async def _open(self) -> None:
         self._bell = asyncio.Event()
         self._writer = Writer()
-        self._feeder = Feeder()
         self._control = Subscriber(self._heard)
         self._control.add(valkey.control())
         self._client = valkey.async_client()
         self._claimer = asyncio.create_task(self._claim_until_drained())
-        services = (
-            self._writer.run(),
-            self._control.run(),
-            self._feeder.run(),
-            self._beat_forever(),
-            self._report_forever(),
-        )
+        services = (self._writer.run(), self._control.run(), self._beat_forever(), self._report_forever())
         self._services = [asyncio.create_task(service) for service in services]
 
     async def _drain(self, seconds: float) -> None:
@@ -104,7 +101,6 @@ class Worker:
                 await self._client.hdel(valkey.workers(), self.name)
         await self._client.aclose()
         self._database.close()
-        self._feeder.close()
 
     # -- claiming and running
 
@@ -132,6 +128,8 @@ class Worker:
 
     async def _work(self, job: Job) -> None:
         transcript = self._writer.open(job.id)
+        if job.kind == TaskRequest.kind:
+            self._tasks.add(job.id)
         try:
             outcome = await self._run(job, transcript)
             await self._close(job, outcome, transcript)
@@ -140,15 +138,17 @@ class Worker:
             self._writer.drop(transcript)
         finally:
             del self._running[job.id]
+            self._tasks.discard(job.id)
 
     async def _run(self, job: Job, transcript: Transcript) -> Outcome:
-        spec = run_spec(job)
         try:
-            outcome = await self._engine.run(spec, transcript.emit)
+            spec = await self._spec_of(job)
+            emit = self._noting(job, transcript)
+            outcome = await self._engine.run(spec, emit)
             if routes.should_fall_back(job, outcome, transcript.events) and not self._stopping:
                 fallen = await self._database.run(routes.fall_back, job, self.name)
                 if fallen:
-                    again = await self._engine.run(replace(spec, model=job.model), transcript.emit)
+                    again = await self._engine.run(replace(spec, model=job.model), emit)
                     outcome = replace(again, calls=(*outcome.calls, *again.calls))
         finally:
             self._on_engine -= 1
@@ -156,6 +156,24 @@ class Worker:
         if self._stopping and outcome.status == "cancelled":  # by us, not by its owner
             return replace(outcome, status="failed", error_code="worker_lost", error_message=STOPPED)
         return outcome
+
+    async def _spec_of(self, job: Job) -> RunSpec | TaskSpec:
+        if job.kind != TaskRequest.kind:
+            return run_spec(job)
+        return await self._database.run(task_spec, job)
+
+    def _noting(self, job: Job, transcript: Transcript) -> Emit:
+        """Where the engine's events go: approvals are written down on the way."""
+        if job.kind != TaskRequest.kind:
+            return transcript.emit
+        return approvals.taking_note(job, transcript.emit, self._write, timezone.now)
+
+    async def _write(self, act: Callable[[], None]) -> None:
+        """Do it in the database. While that is away nobody can decide anything, and what waits is denied in time."""
+        try:
+            await self._database.run(act)
+        except Error as error:
+            logger.warning("not written down: %s", error)
 
     async def _close(self, job: Job, outcome: Outcome, transcript: Transcript) -> None:
         """Close the job in the database, however long that is away, then tell the followers."""
@@ -174,8 +192,6 @@ class Worker:
                 pause = min(pause * 2, _CLOSE_RETRY_SECONDS)
         if terminal:
             self._writer.end(transcript, terminal)
-            if job.batch_id:
-                self._feeder.poke(job.batch_id)
         else:
             self._writer.drop(transcript)
 
@@ -192,6 +208,7 @@ class Worker:
         """Prolong leases and say how we are; may wait for the database and Valkey as long as it takes."""
         while True:
             await self._prolong_leases()
+            await self._hear_decisions()
             await self._report()
             await asyncio.sleep(REPORT_SECONDS)
 
@@ -216,6 +233,14 @@ class Worker:
             if held.get(job_id, True):  # not ours any more, or to be cancelled
                 self._engine.cancel(job_id)
 
+    async def _hear_decisions(self) -> None:
+        """Approvals whose message was missed; telling the engine twice changes nothing."""
+        if not self._tasks:
+            return
+        with contextlib.suppress(Error):
+            for decided in await self._database.run(approvals.decided, tuple(self._tasks)):
+                self._engine.decide(*decided)
+
     def _hold(self, running: set[str]) -> dict[str, bool]:
         """Prolong the leases of those that this worker still holds; for each of these, whether to cancel it."""
         jobs = Job.objects.held_by(self.name).filter(pk__in=running)
@@ -233,6 +258,8 @@ class Worker:
         orders = json.loads(message) if message else {"claim": "any"}
         if job_id := orders.get("cancel"):
             self._engine.cancel(job_id)
+        elif job_id := orders.get("decide"):
+            self._engine.decide(job_id, *approvals.heard(orders))
         else:
             self._bell.set()
 

@@ -9,7 +9,7 @@ from apps.budgets import services as budgets
 from apps.budgets.fitting import Amounts, BudgetState, Shortfall, fit
 from apps.claude import pricing
 from apps.claude.spec import Usage
-from apps.jobs import admission, routes
+from apps.jobs import admission, naming, routes
 from apps.jobs.engines import credential
 from apps.jobs.requests import Request
 from apps.keys import ratelimit
@@ -78,16 +78,17 @@ _LIMITS: dict[Limited, str] = {
 
 
 def explain(*, key: ApiKey, request: Request, now: datetime) -> Explanation:
-    """What would become of the request. Raises what reading its names raises, nothing for a refusal."""
+    """What would become of the request. Raises UnknownNames, and nothing for a refusal."""
     chosen = routes.route(key=key, request=request, now=now) if request.model == routes.AUTO else None
     if chosen:
         request = request.answered_by(chosen.model)
     policy = (key.profile or Profile.objects.default()).policy()
-    ask = request.ask()
+    ask = admission.asked(policy, request)
+    naming.check(policy, ask)
     verdict = decide(policy, ask)
     grant = verdict if isinstance(verdict, Grant) else None
     output_tokens = request.answer_tokens()
-    tokens = admission.reckoned_tokens(request, len(str(request.to_json())))
+    tokens = admission.reckoned_tokens(request, admission.size_of(request.to_json()))
     wanted = admission.wanted(grant.max_cost_microusd if grant else policy.limits.max_cost_microusd, tokens)
     states = budgets.state(project_id=key.project_id, key_id=key.pk, now=now)
     fitted = fit(states, wanted=wanted, minimum=admission.MINIMUM)

@@ -85,6 +85,8 @@ class ChatRequest:
     streamed: bool = True
     """Whether somebody reads along: see `RunSpec.streamed`."""
     session_id: str = ""
+    echo: Mapping[str, Any] = field(default_factory=dict)
+    """What an interface wants back when the job is looked at later. Nothing here reads it."""
 
     def ask(self) -> Ask:
         """The model; a client's own functions run at the client and need no grant."""
@@ -137,6 +139,7 @@ class ChatRequest:
             "thinking": self.thinking,
             "streamed": self.streamed,
             "session_id": self.session_id,
+            "echo": dict(self.echo),
         }
 
     @classmethod

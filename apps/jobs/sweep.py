@@ -10,8 +10,7 @@ from apps.audit import services as audit
 from apps.audit.sealing import Raced
 from apps.budgets import services as budgets
 from apps.capabilities import services as capabilities
-from apps.jobs import health, idempotency, usage, valkey
-from apps.jobs.batches import feeding
+from apps.jobs import artifacts, deliveries, health, idempotency, sessions, usage, valkey
 from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.ids import floor_id
 from apps.jobs.models import Job, JobEvent
@@ -36,7 +35,6 @@ def sweep(*, node: str, now: datetime) -> None:
     prune(now=now)
     if usage.fold():
         usage.raise_drifts(now=now)
-    feeding.tend(now=now)
     idempotency.prune(now=now)
     hold_slots(now=now)
     rotation.warn_expiring(now=now)
@@ -44,6 +42,9 @@ def sweep(*, node: str, now: datetime) -> None:
     budgets.deliver_aside(now=now)
     _seal(now=now)
     capabilities.scan_if_changed(now=now)
+    deliveries.deliver_aside(now=now)
+    sessions.prune(now=now)
+    artifacts.prune_sometimes(now=now)
     try:
         close_lost_jobs(closer=node, where=Q(lease_until__lte=now), now=now)
         health.forget_silent_workers(now=now)

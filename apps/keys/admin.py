@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.audit.paging import BoundedPaginator
-from apps.audit.showing import deed, links
+from apps.audit.showing import deed, link, links, moment
 from apps.keys import members, rotation, services
 from apps.keys.forms import KeyForm, MemberFormSet, RotateForm
 from apps.keys.listing import StateFilter, UseFilter
@@ -20,7 +20,8 @@ from apps.keys.models import ApiKey, Membership, Project, Role
 
 TERMS = ["project", "name", "profile", "default_model", "expires_at"]
 LIMITS = ["requests_per_minute", "tokens_per_minute", "concurrent_jobs", "allowed_networks"]
-FACTS = ["hint", "state", "created_at", "last_used_at", "revoked_at", "rotated_from", "successor", "more"]
+FACTS = ["hint", "state", "created_at", "last_used_at", "revoked_at", "rotated_from", "successor"]
+DEEDS = [("rotate_selected", "Rotate"), ("revoke_selected", "Revoke")]
 
 
 class MemberInline(admin.TabularInline[Membership, Project]):
@@ -41,12 +42,13 @@ class MemberInline(admin.TabularInline[Membership, Project]):
 class ProjectAdmin(admin.ModelAdmin[Project]):
     """Tenants. They are never deleted: bills and audit rows name them."""
 
-    list_display = ["slug", "name", "key_count", "created_at", "more"]
+    list_display = ["slug", "name", "key_count", "since", "more"]
+    list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER
     search_fields = ["slug", "name"]
     ordering = ["slug"]
     paginator = BoundedPaginator
     show_full_result_count = False
-    fields = ["slug", "name", "created_at"]
     inlines = [MemberInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
@@ -61,17 +63,27 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
         count: int | None = getattr(project, "usable_keys")  # noqa: B009  annotated above
         return count
 
+    @admin.display(description="Since", ordering="created_at")
+    def since(self, project: Project) -> SafeString:
+        """When it was made."""
+        return moment(project.created_at)
+
     @admin.display(description="More")
     def more(self, project: Project) -> SafeString:
-        """Its keys, jobs and record."""
+        """Its keys, jobs, money and record."""
         return links(
             ("Keys", "keys_apikey", {"q": project.slug}),
             ("Jobs", "jobs_job", {"project__id__exact": project.pk}),
+            ("Budgets", "budgets_budget", {"q": project.slug}),
+            ("Ledger", "budgets_ledgerentry", {"project__id__exact": project.pk}),
             ("Audit", "audit_auditevent", {"project_id": project.slug}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> list[str]:
-        return ["slug", "created_at"] if obj else ["created_at"]
+        return ["slug", "created_at", "more"] if obj else []
+
+    def get_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
+        return ["slug", "name", "created_at", "more"] if obj else ["slug", "name"]
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         services.save_project(project=obj, **deed(request))
@@ -98,13 +110,17 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     """Keys: issue and rotate (the secret is shown once), edit, revoke. Never deleted: jobs and audit rows name them."""
 
     form = KeyForm
-    list_display = ["name", "project", "hint", "state", "profile", "limits", "last_used_at", "expires_at", "more"]
+    change_form_template = "keys/key.html"
+    list_display = ["name", "whose", "hint", "state", "profile", "limits", "used", "ends", "more"]
     list_select_related = ["project", "profile"]
     list_filter = [StateFilter, UseFilter, "profile"]
+    list_per_page = 50
     search_fields = ["name", "public_id", "project__slug"]
+    search_help_text = "Part of a name, a key's public id or a project."
     ordering = ["-created_at"]
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     autocomplete_fields = ["project"]
     actions = ["rotate_selected", "revoke_selected"]
 
@@ -112,6 +128,21 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def hint(self, key: ApiKey) -> str:
         """The recognisable part of the key."""
         return format_html("<code>{}</code>", key.hint)
+
+    @admin.display(description="Project", ordering="project__slug")
+    def whose(self, key: ApiKey) -> SafeString:
+        """Leads to the project."""
+        return link(key.project, "keys_project", key.project_id)
+
+    @admin.display(description="Last used", ordering="last_used_at")
+    def used(self, key: ApiKey) -> SafeString:
+        """Exact to a minute."""
+        return moment(key.last_used_at)
+
+    @admin.display(description="Expires", ordering="expires_at")
+    def ends(self, key: ApiKey) -> SafeString:
+        """A dash for never."""
+        return moment(key.expires_at)
 
     @admin.display(description="State")
     def state(self, key: ApiKey) -> str:
@@ -136,9 +167,11 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
     @admin.display(description="More")
     def more(self, key: ApiKey) -> SafeString:
-        """Its jobs and record."""
+        """Its jobs, money and record: what it did, and what was done to it."""
         return links(
             ("Jobs", "jobs_job", {"api_key__id__exact": key.pk}),
+            ("Ledger", "budgets_ledgerentry", {"api_key__id__exact": key.pk}),
+            ("Deeds", "audit_auditevent", {"actor": f"key:{key.public_id}"}),
             ("Audit", "audit_auditevent", {"target_id": key.public_id}),
         )
 
@@ -149,6 +182,9 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         if new is None:
             return None
         return format_html('<a href="{}">{}</a>', reverse("admin:keys_apikey_change", args=[new.pk]), new)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        return super().change_view(request, object_id, form_url, {"deeds": DEEDS, **(extra_context or {})})
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         groups: list[tuple[str | None, Any]] = [(None, {"fields": TERMS}), ("Limits", {"fields": LIMITS})]

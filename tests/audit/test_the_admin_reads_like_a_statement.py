@@ -198,7 +198,7 @@ def test_what_a_change_was_before_and_after_is_shown(admin: Client, recorded: Re
 
 def test_an_event_leads_to_what_it_is_about(admin: Client, recorded: Record) -> None:
     text = detail(admin, recorded(target_type="project", target_id="atlas"))
-    assert f"{reverse('admin:keys_project_changelist')}?q=atlas" in text
+    assert f"{reverse('admin:find')}?q=atlas&amp;kind=project" in text
     assert f"{reverse(LIST)}?target_id=atlas" in text
 
 

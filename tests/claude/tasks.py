@@ -13,7 +13,7 @@ from apps.claude.taskspec import TaskSpec
 from tests.claude.conftest import SONNET
 
 
-def call(name: str, **arguments: Any) -> str:
+def call(name: str, /, **arguments: Any) -> str:
     """The stage direction that makes the scripted model ask for a tool."""
     return f"[[tool: {name} {json.dumps(arguments)}]]"
 

@@ -22,6 +22,7 @@ from apps.jobs.execution import Worker
 from apps.jobs.following import follow
 from apps.jobs.models import Job, Lane
 from apps.jobs.requests import ChatRequest
+from apps.jobs.taskrequests import TaskRequest
 from apps.keys.models import ApiKey, Project
 from apps.permissions.models import Profile
 from tests.jobs.fake_engine import FakeEngine
@@ -136,7 +137,13 @@ def make_key(slug: str, *, now: datetime) -> ApiKey:
 def _any_model(now: datetime) -> Profile:
     """A profile of our own: the shipped ones are gone once a test has emptied the tables."""
     limits = {"max_cost_microusd": 1_000_000, "max_seconds": 600, "max_turns": 50, "max_concurrency": 1_000}
-    facts = {**limits, "name": "Any model", "allow": ["model:*"], "created_at": now, "updated_at": now}
+    facts = {
+        **limits,
+        "name": "Anything",
+        "allow": ["model:*", "tool:*", "agent:*", "skill:*"],
+        "created_at": now,
+        "updated_at": now,
+    }
     return Profile.objects.get_or_create(slug="any-model", defaults=facts)[0]
 
 
@@ -144,6 +151,12 @@ def chat(**script: object) -> ChatRequest:
     """A chat whose prompt is a script for the fake engine."""
     turn = Turn("user", ({"type": "text", "text": json.dumps(script)},))
     return ChatRequest(model="claude-haiku-5-5", requested_model="haiku", turns=(turn,))
+
+
+def task(*, model: str = "claude-haiku-5-5", **script: object) -> TaskRequest:
+    """A task whose prompt is a script for the fake engine. It may read and run; change it with `replace`."""
+    prompt = ({"type": "text", "text": json.dumps(script)},)
+    return TaskRequest(model=model, requested_model="haiku", prompt=prompt, tools=("Read", "Bash"))
 
 
 def at_once(actions: Sequence[Callable[[], T]]) -> list[T]:

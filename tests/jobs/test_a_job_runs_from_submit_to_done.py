@@ -59,6 +59,7 @@ def test_the_last_event_is_the_job_object(atlas: ApiKey, ask: Ask, worker: Worke
         },
         "cost_usd": MICROUSD_PER_TOKEN / 1_000_000,
         "estimated": False,
+        "cost_attribution": {},
         "num_turns": 1,
         "stop_reason": "end_turn",
         "stop_sequence": None,

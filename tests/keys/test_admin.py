@@ -211,3 +211,24 @@ def test_lists_count_no_further_than_people_page(admin_client: Client, monkeypat
     counts = [query["sql"] for query in seen if query["sql"].startswith("SELECT COUNT(*)")]
     assert len(counts) == 2
     assert all("LIMIT 2" in sql for sql in counts)
+
+
+def test_the_page_of_a_key_leads_to_everything_about_it_and_to_what_can_be_done(admin_client: Client) -> None:
+    key, _ = key_of_alice(timezone.now())
+    address_of_page = reverse("admin:keys_apikey_change", args=[key.pk])
+    page = admin_client.get(address_of_page).content.decode()
+    for name, query in (
+        ("jobs_job", f"api_key__id__exact={key.pk}"),
+        ("budgets_ledgerentry", f"api_key__id__exact={key.pk}"),
+        ("audit_auditevent", f"actor=key:{key.public_id}"),
+        ("audit_auditevent", f"target_id={key.public_id}"),
+    ):
+        address = f"{reverse(f'admin:{name}_changelist')}?{query}"
+        assert address in page
+        assert admin_client.get(address).status_code == 200
+    assert f"{reverse('admin:permissions_profile_try')}?profile=" in page
+    for action in ("rotate_selected", "revoke_selected"):
+        assert f'value="{action}"' in page
+        assert admin_client.post(KEYS, {"action": action, "_selected_action": key.pk}).status_code == 200
+    services.revoke(key=key, actor="test", now=timezone.now())
+    assert "revoke_selected" not in admin_client.get(address_of_page).content.decode()

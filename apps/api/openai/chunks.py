@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from apps.api import jsonio
+from apps.api import jsonio, sse
 from apps.api.openai.answers import completion_id, finish_reason, usage, x_claude
 from apps.api.problems import Problem
 from apps.jobs.events import Event
@@ -48,6 +48,10 @@ class Chunks:
     def failed(self, problem: Problem) -> bytes:
         """The error of an answer that had begun, and the end mark."""
         return self._line(problem.body()) + DONE
+
+    def ping(self) -> bytes:
+        """A sign of life."""
+        return sse.PING
 
     def _event(self, event: Event) -> bytes:
         data = event.data

@@ -212,7 +212,7 @@ class ChatCompletion(serializers.Serializer[Any]):
     x_claude = ClaudeDetails()
 
 
-def _job_errors() -> dict[int, OpenApiResponse]:
+def job_errors() -> dict[int, OpenApiResponse]:
     """One response for each status that a failed job can have, naming its codes."""
     told: dict[int, list[str]] = {}
     for rule in sorted(RULES.values(), key=lambda rule: (rule.status, rule.code)):
@@ -239,7 +239,7 @@ chat_schema = extend_schema(
         413: error("The body is larger than 10 MB, or 32 MB with images."),
         415: error("The body is not application/json."),
         **UNAUTHENTICATED,
-        **_job_errors(),
+        **job_errors(),
     },
     examples=[
         OpenApiExample(

@@ -12,6 +12,7 @@ _ONCE = {
     "is done once: its repetition is answered as before (header idempotent-replayed), or follows the job that still "
     "runs. Another request under it is refused with 422.",
 }
+_BAD_KEY = "The Idempotency-Key is not 1 to 255 visible ASCII characters."
 _REUSED = "The Idempotency-Key was sent with another request before."
 _LIMITED = "A rate limit of the key (see Retry-After), or invalid keys were sent from this address too often."
 _LIMITS = {
@@ -37,9 +38,13 @@ def _describe_post(operation: dict[str, Any], error_body: str) -> None:
     operation.setdefault("parameters", []).append(_ONCE)
     responses = operation["responses"]
     shape = {"application/json": {"schema": {"$ref": f"#/components/schemas/{error_body}"}}}
-    for status, text in (("422", _REUSED), ("429", _LIMITED)):
+    told = {"400": _BAD_KEY, "422": _REUSED, "429": _LIMITED}
+    if "requestBody" in operation:
+        told |= {"413": "The body is too large.", "415": "The body is not application/json."}
+    for status, text in told.items():
         known = responses.setdefault(status, {"content": shape, "description": ""})
-        known["description"] = f"{known['description']} {text}".strip()
+        if text not in known["description"]:
+            known["description"] = f"{known['description']} {text}".strip()
     operation["responses"] = dict(sorted(responses.items()))
     for answer in responses.values():
         if "x-job-id" in answer.get("headers", {}):

@@ -1,7 +1,6 @@
 """`/v1/jobs`: list, look at, follow and cancel the jobs of the caller's project."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -12,28 +11,24 @@ from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from apps.api import jsonio, sse
+from apps.api import sse
 from apps.api.answers import answer
-from apps.api.authentication import REFUSED
 from apps.api.base import EventStreamRenderer, View
-from apps.api.errors import problem_of
-from apps.api.feeds import Feed
-from apps.api.frames import encoded, frame
-from apps.api.keywatch import watch
+from apps.api.frames import frame
 from apps.api.openai.fields import wrong_value
 from apps.api.problems import ApiError, of_status
+from apps.api.query import whole
 from apps.api.schema.jobs import cancel_schema, events_schema, job_schema, jobs_schema
+from apps.api.streams import event_stream
 from apps.claude.catalog import resolve
 from apps.jobs import eventlog, valkey
 from apps.jobs import services as jobs
 from apps.jobs.closing import transcripts
 from apps.jobs.events import Event
-from apps.jobs.following import follow_batches
 from apps.jobs.ids import floor_id
 from apps.jobs.models import Job, Status
 from apps.jobs.wire import job_object
 from apps.keys.models import ApiKey
-from config import lifecycle
 
 MAX_PAGE = 100
 
@@ -45,7 +40,7 @@ class Jobs(View):
     def get(self, request: Request) -> HttpResponse:
         """List jobs, newest first. `after` is the id of the last job of the page before."""
         query = request._request.GET
-        limit = _whole(query, "limit", 20, least=1, most=MAX_PAGE)
+        limit = whole(query, "limit", 20, least=1, most=MAX_PAGE)
         page = list(_filtered(self.caller, query)[: limit + 1])
         data = [job_object(job) for job in page[:limit]]
         return answer(
@@ -95,12 +90,8 @@ class JobEvents(View):
             return answer({"object": "list", "data": data, "job_status": job.status}, headers=headers)
         if not job.is_open and after >= job.last_sequence_number:
             return HttpResponse(status=204, headers=headers)  # tells an EventSource not to come back
-        body = _stream(job_id, after, self.caller)
+        body = event_stream(job_id, after=after, key=self.caller)
         return StreamingHttpResponse(body, content_type=sse.CONTENT_TYPE, headers={**sse.HEADERS, **headers})
-
-
-class Restarting(Exception):
-    """This process is about to stop."""
 
 
 def so_far(job: Job) -> Sequence[Event]:
@@ -113,20 +104,24 @@ def so_far(job: Job) -> Sequence[Event]:
 
 def find_job(key: ApiKey, job_id: str) -> Job:
     """The job of the caller's project. Raises ApiError (404), also for another project's."""
-    job = Job.objects.of(key.project).filter(pk=job_id).select_related("project").first()
+    job = Job.objects.of(key.project).filter(pk=job_id).select_related("project").defer("request").first()
     if job is None:
         raise ApiError(of_status(404, f"There is no job '{job_id[:64]}'."))
     return job
 
 
 def _filtered(key: ApiKey, query: Mapping[str, str]) -> QuerySet[Job]:
-    found = Job.objects.of(key.project).newest_first().select_related("project")
+    found = Job.objects.of(key.project).newest_first().select_related("project").defer("request")
     if after := query.get("after"):
         found = found.filter(pk__lt=after)
     if status := query.get("status"):
         if status not in Status.values:
             raise wrong_value("status", f"'status' is one of {', '.join(Status.values)}.")
         found = found.filter(status=status)
+    if kind := query.get("kind"):
+        found = found.filter(kind=kind)
+    if session_id := query.get("session_id"):
+        found = found.filter(session_id=session_id)
     if model := query.get("model"):
         found = found.filter(model=resolve(model) or model)
     if "created_after" in query:
@@ -144,39 +139,8 @@ def _moment(query: Mapping[str, str], name: str) -> datetime:
         raise wrong_value(name, f"'{name}' is a time in Unix seconds.") from None
 
 
-def _whole(query: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
-    text = query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
-        raise wrong_value(name, f"'{name}' is a whole number from {least} to {most}.")
-    return int(text)
-
-
 def _starting_after(request: Request) -> int:
     """The sequence number to resume after: a reconnecting EventSource repeats its address, so its header wins."""
     last_seen = request.META.get("HTTP_LAST_EVENT_ID", "").strip()
     query = {"starting_after": last_seen} if last_seen else request._request.GET
-    return _whole(query, "starting_after", 0, least=0, most=10**9)
-
-
-async def _stream(job_id: str, after: int, key: ApiKey) -> AsyncGenerator[bytes]:
-    """The body: events, and pings in silences. Ends early when the key is revoked or the service restarts."""
-    feed = Feed(follow_batches(job_id, after=after))
-    restarting = asyncio.create_task(lifecycle.draining())
-    restarting.add_done_callback(lambda task: None if task.cancelled() else feed.fail(Restarting()))
-    try:
-        yield sse.RETRY
-        with watch().using(key, ended=lambda: feed.fail(ApiError(REFUSED))):
-            while (batch := await feed.next(seconds=sse.PING_SECONDS)) is not None:
-                yield b"".join(_written(event, job_id) for event in batch) or sse.PING
-    except Restarting:
-        yield sse.RESTARTING
-    except Exception as error:
-        told = {**problem_of(error).body()["error"], "type": "error"}
-        yield sse.event(type="error", data=jsonio.dumps(told))
-    finally:
-        restarting.cancel()
-        feed.close()
-
-
-def _written(event: Event, job_id: str) -> bytes:
-    return sse.event(type=event.type, data=encoded(event, job_id), sequence_number=event.sequence_number)
+    return whole(query, "starting_after", 0, least=0, most=10**9)

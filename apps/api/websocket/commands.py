@@ -1,12 +1,16 @@
-"""What a client may say on a socket. Pure."""
+"""What a client may say on a socket. Pure but for the settings."""
 
 from dataclasses import dataclass
 from typing import Any
+
+from django.conf import settings
 
 from apps.api import jsonio
 from apps.api.openai import fields
 from apps.api.openai.requests import Reading, read
 from apps.api.problems import ApiError, invalid
+from apps.api.tasks.requests import TaskReading
+from apps.api.tasks.requests import read as read_task
 
 MAX_FRAME_BYTES = 256 * 1024
 ClientId = str | int | None
@@ -41,7 +45,23 @@ class Cancel:
     job_id: str
 
 
-Command = Auth | Chat | Follow | Cancel
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Have something done, and follow it."""
+
+    reading: TaskReading
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Decide a tool call that waits."""
+
+    job_id: str
+    call_id: str
+    decision: Any
+
+
+Command = Auth | Chat | Task | Follow | Cancel | Approve
 
 
 class BadCommand(Exception):
@@ -87,16 +107,25 @@ def _command(message: dict[str, Any], default_model: str) -> Command:
         case "auth":
             return Auth(_required(message, "api_key"))
         case "chat":
-            # Everything here is a stream, with its usage.
-            body = {k: v for k, v in message.items() if k not in ("type", "id", "stream", "stream_options")}
-            return Chat(read({**body, "stream": True}, default_model=default_model))
+            return Chat(read({**_body(message), "stream": True}, default_model=default_model))
+        case "task":
+            longest = settings.JOB_TIMEOUT_SECONDS
+            return Task(read_task(_body(message), default_model=default_model, longest_seconds=longest))
         case "follow":
             after = fields.whole(message, "starting_after", least=0)
             return Follow(_required(message, "job_id"), after or 0)
         case "cancel":
             return Cancel(_required(message, "job_id"))
+        case "approve":
+            ids = _required(message, "job_id"), _required(message, "tool_use_id")
+            return Approve(*ids, message.get("decision"))
         case _:
-            raise fields.wrong_value("type", "A frame's type is auth, chat, follow or cancel.")
+            raise fields.wrong_value("type", "A frame's type is auth, chat, task, follow, cancel or approve.")
+
+
+def _body(message: dict[str, Any]) -> dict[str, Any]:
+    """What the same request has as its body over HTTP; here everything is a stream, with its usage."""
+    return {k: v for k, v in message.items() if k not in ("type", "id", "stream", "stream_options")}
 
 
 def _required(message: dict[str, Any], name: str) -> str:

@@ -1,4 +1,4 @@
-"""`WS /v1/stream`: chat, follow and cancel; several jobs on one socket."""
+"""`WS /v1/stream`: chat, task, follow, cancel and approve; several jobs on one socket."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,10 +15,12 @@ from apps.api.frames import encoded
 from apps.api.keywatch import watch
 from apps.api.problems import ApiError, Problem, of_status
 from apps.api.threads import in_thread
+from apps.api.views.approvals import approval_object, decide
 from apps.api.views.jobs import find_job
 from apps.api.visits import new_request_id
 from apps.api.websocket.commands import (
     MAX_FRAME_BYTES,
+    Approve,
     Auth,
     BadCommand,
     Cancel,
@@ -26,6 +28,7 @@ from apps.api.websocket.commands import (
     ClientId,
     Command,
     Follow,
+    Task,
     parse,
 )
 from apps.api.websocket.connection import (
@@ -46,7 +49,7 @@ from apps.api.websocket.origins import is_allowed
 from apps.jobs import services as jobs
 from apps.jobs.following import follow_batches
 from apps.jobs.models import Job
-from apps.jobs.requests import ChatRequest
+from apps.jobs.requests import Request
 from apps.keys import services as keys
 from apps.keys.models import ApiKey
 
@@ -158,12 +161,20 @@ class Session:
                     self._own_open.add(job.id)
                     await self._send({"type": "queued", "job_id": job.id}, client_id)
                     self._start(self._follow(job.id, 0, client_id))
+                case Task(reading):
+                    job = await in_thread(_submit, self._key, reading.task)  # it goes on whoever leaves
+                    await self._send({"type": "queued", "job_id": job.id}, client_id)
+                    self._start(self._follow(job.id, 0, client_id))
                 case Follow(job_id, after):
                     await in_thread(find_job, self._key, job_id)
                     self._start(self._follow(job_id, after, client_id))
                 case Cancel(job_id):
                     await in_thread(_cancel, self._key, job_id)
                     await self._send({"type": "cancel_requested", "job_id": job_id}, client_id)
+                case Approve(job_id, call_id, decision):
+                    ip = self._connection.client_ip
+                    decided = await in_thread(_decide, self._key, job_id, call_id, decision, ip)
+                    await self._send({**decided, "type": "decided"}, client_id)
         except Exception as error:
             if isinstance(error, Close):
                 raise
@@ -201,9 +212,13 @@ def _echoing(client_id: ClientId, frame: bytes) -> bytes:
     return frame if client_id is None else b'%s,"id":%s}' % (frame[:-1], jsonio.dumps(client_id))
 
 
-def _submit(key: ApiKey, chat: ChatRequest) -> Job:
-    return jobs.submit(key=key, request=chat, request_id=new_request_id(), now=timezone.now())
+def _submit(key: ApiKey, request: Request) -> Job:
+    return jobs.submit(key=key, request=request, request_id=new_request_id(), now=timezone.now())
 
 
 def _cancel(key: ApiKey, job_id: str) -> None:
     jobs.cancel(job=find_job(key, job_id), now=timezone.now())
+
+
+def _decide(key: ApiKey, job_id: str, call_id: str, decision: Any, ip: str | None) -> dict[str, Any]:
+    return approval_object(decide(key, job_id, call_id, decision, ip=ip))

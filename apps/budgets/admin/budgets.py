@@ -65,6 +65,7 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
     ordering = ["-pk"]
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     autocomplete_fields = ["project", "api_key"]
     actions = ["increase_selected", "deactivate_selected", "activate_selected"]
 

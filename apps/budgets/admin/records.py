@@ -26,6 +26,7 @@ class Record(admin.ModelAdmin[M]):
     ordering = ["-pk"]
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     deep_lookups: tuple[str, ...] = ()
     """By what other pages narrow this list."""
 

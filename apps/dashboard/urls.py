@@ -1,0 +1,35 @@
+"""The addresses of the dashboard. Everything of a project lies below its own."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from apps.dashboard.views import audit, budgets, home, jobs, keys, live, overview
+
+app_name = "dashboard"
+of_a_project: list[URLPattern | URLResolver] = [
+    path("", overview.overview, name="overview"),
+    path("live", live.project, name="live"),
+    path("search", home.search, name="search"),
+    path("jobs", jobs.index, name="jobs"),
+    path("jobs/<str:job_id>", jobs.one, name="job"),
+    path("jobs/<str:job_id>/feed", live.job, name="job-feed"),
+    path("jobs/<str:job_id>/cancel", jobs.cancel, name="job-cancel"),
+    path("keys", keys.index, name="keys"),
+    path("keys/new", keys.new, name="key-new"),
+    path("keys/<str:public_id>", keys.one, name="key"),
+    path("keys/<str:public_id>/change", keys.change, name="key-change"),
+    path("keys/<str:public_id>/rotate", keys.rotate, name="key-rotate"),
+    path("keys/<str:public_id>/revoke", keys.revoke, name="key-revoke"),
+    path("budgets", budgets.index, name="budgets"),
+    path("budgets/new", budgets.new, name="budget-new"),
+    path("budgets/<int:budget_id>", budgets.one, name="budget"),
+    path("budgets/<int:budget_id>/change", budgets.change, name="budget-change"),
+    path("budgets/<int:budget_id>/increase", budgets.increase, name="budget-increase"),
+    path("budgets/<int:budget_id>/switch", budgets.switch, name="budget-switch"),
+    path("budgets/<int:budget_id>/holds/<int:hold_id>/release", budgets.release, name="hold-release"),
+    path("audit", audit.index, name="audit"),
+]
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("p/<slug:slug>/", include(of_a_project)),
+]

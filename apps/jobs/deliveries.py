@@ -1,0 +1,147 @@
+"""Completion webhooks: whoever named a URL with a task is told of its end, signed, and tried until it is taken.
+
+The message is https://www.standardwebhooks.com's, from `apps.budgets.webhooks`; the secret is the project's.
+"""
+
+import asyncio
+import base64
+import hmac
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from apps.audit import services as audit
+from apps.budgets import webhooks
+from apps.budgets.notifying import MOST_ATTEMPTS, pause
+from apps.budgets.webhooks import NotDelivered, Post
+from apps.jobs.events import dumps
+from apps.jobs.models import Job
+from apps.jobs.taskmodels import Delivery
+from apps.jobs.wire import job_object
+from apps.keys.models import Project
+
+_log = logging.getLogger(__name__)
+_at_it = threading.Lock()
+
+SendHook = Callable[[Post, int], Awaitable[None]]
+
+
+class NothingToDeliver(Exception):
+    """The job named no webhook, or has not ended."""
+
+    def __init__(self, job: Job) -> None:
+        why = "it has not ended" if job.is_open else "it named no webhook_url"
+        super().__init__(f"There is nothing to deliver of {job.pk}: {why}.")
+
+
+def secret(project: Project) -> str:
+    """What signs the project's webhooks: the same on every node, nothing that is stored."""
+    digest = hmac.digest(settings.SECRET_KEY.encode(), f"webhook of project {project.pk}".encode(), sha256)
+    return f"whsec_{base64.b64encode(digest).decode()}"
+
+
+def announce(*, job: Job, now: datetime) -> None:
+    """Have the job's webhook sent, if it named one. Call it in the transaction that ends the job."""
+    if url := job.request.get("webhook_url"):
+        Delivery.objects.create(job=job, url=url, next_attempt_at=now)
+
+
+def redeliver(*, job: Job, actor: str, now: datetime) -> Delivery:
+    """Send it again from the start, delivered or not. Raises NothingToDeliver."""
+    with transaction.atomic():
+        again = {"attempts": 0, "next_attempt_at": now, "delivered_at": None, "error": ""}
+        if job.is_open or not Delivery.objects.filter(job=job).update(**again):
+            raise NothingToDeliver(job)
+        _record("webhook.requeued", job, actor=actor, now=now)
+    return Delivery.objects.get(job=job)
+
+
+def deliver_aside(*, now: datetime) -> bool:
+    """`deliver` in a thread of its own, for callers that may not wait. False if nothing is due or one is at it."""
+    if not Delivery.objects.due(now).exists() or not _at_it.acquire(blocking=False):
+        return False
+
+    def work() -> None:
+        try:
+            deliver(now=now)
+        except DatabaseError:
+            _log.exception("webhooks wait for the database")
+        finally:
+            connection.close()
+            _at_it.release()
+
+    threading.Thread(target=work, name="webhooks", daemon=True).start()
+    return True
+
+
+async def _send_hook(post: Post, timestamp: int) -> None:
+    await webhooks.send(post, timestamp=timestamp)
+
+
+def deliver(*, now: datetime, limit: int = 20, send_hook: SendHook = _send_hook) -> int:
+    """Try what is due; how many were delivered. May take ten seconds: call it in a thread that may wait."""
+    due = Delivery.objects.due(now).select_related("job__project")[:limit]
+    claimed = [each for each in due if _claim(each, now=now)]
+    if not claimed:
+        return 0
+    posts = [_post(each) for each in claimed]
+    errors = asyncio.run(_send_all(posts, int(now.timestamp()), send_hook))
+    return sum(_note(each, error, now=now) for each, error in zip(claimed, errors, strict=True))
+
+
+def _claim(delivery: Delivery, *, now: datetime) -> bool:
+    """This attempt is ours. Should we die in it, the next one comes after the usual pause."""
+    seen = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, next_attempt_at=delivery.next_attempt_at)
+    delivery.attempts += 1
+    delivery.next_attempt_at = now + pause(delivery.attempts)
+    return seen.update(attempts=delivery.attempts, next_attempt_at=delivery.next_attempt_at) > 0
+
+
+async def _send_all(posts: Sequence[Post], timestamp: int, send_hook: SendHook) -> list[str]:
+    """What went wrong with each, empty where nothing did."""
+
+    async def attempt(post: Post) -> str:
+        try:
+            await send_hook(post, timestamp)
+        except NotDelivered as error:
+            return str(error)
+        return ""
+
+    return await asyncio.gather(*map(attempt, posts))
+
+
+def _post(delivery: Delivery) -> Post:
+    job = delivery.job
+    told = {"type": f"job.{job.status}", "timestamp": (job.finished_at or job.created_at).isoformat()}
+    body = dumps({**told, "data": job_object(job)}).encode()
+    return Post(id=f"msg_{job.pk}", url=delivery.url, secret=secret(job.project), body=body)
+
+
+def _note(delivery: Delivery, error: str, *, now: datetime) -> bool:
+    row = Delivery.objects.filter(pk=delivery.pk, delivered_at=None, attempts=delivery.attempts)
+    if not error:
+        return row.update(delivered_at=now, next_attempt_at=None, error="") > 0
+    row.update(error=error[:300])
+    if delivery.attempts >= MOST_ATTEMPTS:
+        with transaction.atomic():
+            row.update(next_attempt_at=None)
+            _record("webhook.abandoned", delivery.job, actor="system", outcome="failure", reason=error[:200], now=now)
+    return False
+
+
+def _record(action: str, job: Job, *, actor: str, outcome: str = "ok", reason: str = "", now: datetime) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        target_type="job",
+        target_id=job.pk,
+        project_id=job.project.slug,
+        outcome=outcome,
+        reason=reason,
+        now=now,
+    )

@@ -1,0 +1,93 @@
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from apps.audit.models import AuditEvent
+from apps.jobs import approvals, eventlog, services
+from apps.jobs.approvals import ApprovalNotFound, Decision, NotWaiting
+from apps.jobs.execution import Worker
+from apps.jobs.models import Approval, Job
+from apps.keys.models import ApiKey
+from tests.jobs.conftest import followed, task
+from tests.support.waiting import eventually
+
+Start = Callable[[], Job]
+
+
+@pytest.fixture
+def waiting(atlas: ApiKey, worker: Worker) -> Start:
+    """A task whose call of Bash waits."""
+
+    def start() -> Job:
+        job = services.submit(key=atlas, request=task(ask="Bash"), request_id="", now=timezone.now())
+        worker.ring()
+        eventually(lambda: Approval.objects.filter(job=job).exists())
+        return job
+
+    return start
+
+
+def decide(job: Job, decision: Decision, *, call_id: str = "call_ask") -> Approval:
+    return approvals.decide(job=job, call_id=call_id, decision=decision, actor="user:petra", now=timezone.now())
+
+
+@pytest.mark.parametrize("decision", ["once", "job", "deny"])
+def test_what_somebody_decides_reaches_the_run(waiting: Start, decision: Decision) -> None:
+    job = waiting()
+    row = Approval.objects.get()
+    assert (row.tool, row.input, row.decision) == ("Bash", {"command": "make"}, "")
+
+    assert decide(job, decision).decided_by == "user:petra"
+
+    events = followed(job)
+    assert [event.type for event in events] == ["started", "tool_use", "approval", "approval_decided", "done"]
+    assert events[-1].data["result"] == f"{decision} by user:petra"
+    asked, decided = AuditEvent.objects.filter(action__startswith="approval.").order_by("at", "id")
+    assert (asked.action, asked.data["tool"]) == ("approval.asked", "Bash")
+    assert (decided.actor, decided.outcome) == ("user:petra", decision)
+    assert "make" not in str([asked.data, decided.data])
+
+
+def test_the_first_decision_stands(waiting: Start) -> None:
+    job = waiting()
+    decide(job, "deny")
+
+    with pytest.raises(NotWaiting, match="deny by user:petra"):
+        decide(job, "once")
+
+    assert followed(job)[-1].data["result"] == "deny by user:petra"
+    with pytest.raises(ApprovalNotFound):
+        decide(job, "once", call_id="another")
+
+
+def test_what_nobody_decides_is_denied_in_time(waiting: Start, settings: Settings) -> None:
+    settings.APPROVAL_SECONDS = 0.2
+    job = waiting()
+
+    assert followed(job)[-1].data["result"] == "deny by expiry"
+
+    assert Approval.objects.get().decision == "deny"
+    with pytest.raises(NotWaiting):
+        decide(job, "once")
+    assert AuditEvent.objects.get(action="approval.decided").actor == "system"
+
+
+def test_a_worker_that_missed_the_message_reads_the_row(waiting: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = waiting()
+    monkeypatch.setattr(eventlog, "tell_workers", lambda **_: None)
+
+    decide(job, "once")
+
+    assert followed(job)[-1].data["result"] == "once by user:petra"
+
+
+def test_the_calls_of_a_job_that_ended_wait_no_more(waiting: Start) -> None:
+    job = waiting()
+    Job.objects.filter(pk=job.pk).update(
+        cancel_requested_at=timezone.now(), status="cancelled", finished_at=timezone.now()
+    )
+
+    with pytest.raises(NotWaiting):
+        decide(job, "once")
