@@ -85,7 +85,8 @@ def _session_valkey() -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def valkey(_session_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
-    """The Valkey of in-process tests, empty again afterwards."""
+    """The Valkey of in-process tests, empty before and afterwards."""
+    _session_valkey.flush()
     yield _session_valkey
     _session_valkey.flush()
 

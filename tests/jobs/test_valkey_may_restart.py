@@ -77,7 +77,7 @@ def test_killed_and_restarted_mid_stream_it_loses_nothing(
         _assert_whole(events)
     assert seen[0] == seen[1] == seen[2]
     assert Call.objects.get(job=job).output_tokens == TOKENS
-    keys.client().flushdb()
+    mortal.flush()
     assert followed(job) == seen[0]
 
 

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from config import valkey
 from tests.support.processes import Program
@@ -38,8 +40,9 @@ class ValkeyServer:
         self.start()
 
     def client(self) -> redis.Redis:
-        """A new client; the caller closes it."""
-        return redis.Redis.from_url(self.url)
+        """A new client; the caller closes it. It waits for a server that has just been started again."""
+        patience = Retry(ConstantBackoff(0.05), retries=60, supported_errors=(redis.ConnectionError,))
+        return redis.Redis.from_url(self.url, retry=patience)
 
     def flush(self) -> None:
         """Forget all keys."""
