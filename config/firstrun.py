@@ -16,6 +16,7 @@ from apps.dashboard import demo
 from apps.jobs.usage.rebuilding import catch_up
 from apps.keys import services as keys
 from apps.keys.models import ApiKey
+from config import changes
 
 ADMIN = "admin"
 PROJECT = "default"
@@ -37,6 +38,7 @@ def prepare(*, now: datetime) -> Made:
         with _one_node_at_a_time():
             _migrate(now)
             with transaction.atomic():
+                changes.note(settings.ENV, now=now)
                 made = Made(admin_password=_first_admin(), api_key=_first_key(now))
             if settings.DEMO:
                 demo.fill(now=now)

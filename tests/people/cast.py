@@ -1,5 +1,6 @@
 """What the tests of logins do over and over."""
 
+import base64
 import re
 import time
 from typing import Any
@@ -26,6 +27,11 @@ def code_of(user: User) -> str:
     device = TOTPDevice.objects.get(user=user)
     TOTPDevice.objects.filter(user=user).update(last_t=-1)
     return f"{totp(device.bin_key, t0=0, step=device.step):06}"
+
+
+def totp_of(key: str) -> str:
+    """What an authenticator shows for a key as people type it in."""
+    return f"{totp(base64.b32decode(key), t0=0, step=30):06}"
 
 
 def wrong_code(user: User) -> str:
