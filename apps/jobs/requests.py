@@ -85,6 +85,8 @@ class ChatRequest:
     streamed: bool = True
     """Whether somebody reads along: see `RunSpec.streamed`."""
     session_id: str = ""
+    follows: str = ""
+    """The job whose answer the conversation goes on from, where a session or an earlier response gave it."""
     echo: Mapping[str, Any] = field(default_factory=dict)
     """What an interface wants back when the job is looked at later. Nothing here reads it."""
 
@@ -139,6 +141,7 @@ class ChatRequest:
             "thinking": self.thinking,
             "streamed": self.streamed,
             "session_id": self.session_id,
+            "follows": self.follows,
             "echo": dict(self.echo),
         }
 

@@ -19,9 +19,8 @@ from apps.jobs.idempotency import Once, WordReused
 from apps.jobs.ids import new_job_id
 from apps.jobs.models import Job, Lane
 from apps.jobs.queue import ring
-from apps.jobs.requests import Request
+from apps.jobs.requests import ChatRequest, Request
 from apps.jobs.routes import AUTO
-from apps.jobs.taskrequests import TaskRequest
 from apps.keys.models import ApiKey
 from apps.keys.rates import RateLimited
 
@@ -82,10 +81,7 @@ def submit(
             grant = admission.permit(key=key, request=asked)
             job.grant = grant.to_json()
             job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, now=now)
-            if job.kind == TaskRequest.kind:
-                job.session_id = sessions.enter(
-                    project=key.project, kind=job.kind, session_id=request.session_id, job_id=job.id, now=now
-                )
+            job.session_id = _session(key, asked, job.id, now)
             job.save(force_insert=True)
             _record("job.submitted", key, job, {"cap_microusd": job.cap_microusd}, now=now)
             if once:
@@ -105,6 +101,16 @@ def submit(
     if chosen:
         routes.remember(key=key, decision=chosen.decision)
     return job
+
+
+def _session(key: ApiKey, request: Request, job_id: str, now: datetime) -> str:
+    """The session of a new job: a task always has one, a chat only if it wants one."""
+    if isinstance(request, ChatRequest):
+        if not request.session_id:
+            return ""
+        named = {"session_id": request.session_id, "follows": request.follows}
+        return sessions.go_on(project=key.project, **named, job_id=job_id, now=now)
+    return sessions.enter(project=key.project, kind=request.kind, session_id=request.session_id, job_id=job_id, now=now)
 
 
 def _record_refusal(key: ApiKey, job: Job, refused: Denied | BudgetExceeded | RateLimited, *, now: datetime) -> None:

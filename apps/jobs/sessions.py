@@ -11,10 +11,12 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.audit import services as audit
-from apps.jobs.models import Job
+from apps.jobs.models import Job, Status
 from apps.jobs.taskmodels import Session
 from apps.keys.models import Project
 
+NEW_SESSION = "new"
+"""What a chat says for its session to begin one."""
 _AT_ONCE = 100
 
 
@@ -59,6 +61,27 @@ def enter(*, project: Project, kind: str, session_id: str, job_id: str, now: dat
     return session_id
 
 
+def head(session: Session) -> Job | None:
+    """The last job of a session of chats that was answered; a fork's first one is that of its origin."""
+    answered = Job.objects.of(session.project).filter(status=Status.COMPLETED).select_related("project")
+    own = answered.filter(session_id=session.pk).order_by("-id").first()
+    return own or answered.filter(pk=session.last_job_id).first()
+
+
+def go_on(*, project: Project, session_id: str, follows: str, job_id: str, now: datetime) -> str:
+    """The id of the session of a new chat, which goes on from the job that it `follows`.
+
+    Call it in the transaction that makes the job. Raises SessionNotFound, SessionBusy also where others went on first.
+    """
+    if session_id == NEW_SESSION:
+        return enter(project=project, kind="chat", session_id="", job_id=job_id, now=now)
+    before = head(find(project=project, session_id=session_id))
+    entered = enter(project=project, kind="chat", session_id=session_id, job_id=job_id, now=now)
+    if before and before.pk != follows:
+        raise SessionBusy(session_id, before.pk)
+    return entered
+
+
 def directory(*, project_id: int, session_id: str) -> Path:
     """Where the engine keeps the conversation."""
     return Path(settings.DATA_DIR) / "sessions" / str(project_id) / session_id
@@ -68,7 +91,9 @@ def fork(*, session: Session, actor: str, now: datetime) -> Session:
     """A new session that goes on from where this one is. Raises SessionBusy."""
     with transaction.atomic():
         _refuse_busy(session.pk)
-        copy = _new(session.project, session.kind, session.last_job_id, now, forked_from=session.pk)
+        answered = head(session) if session.kind == "chat" else None
+        last_job_id = answered.pk if answered else session.last_job_id
+        copy = _new(session.project, session.kind, last_job_id, now, forked_from=session.pk)
         source = directory(project_id=session.project_id, session_id=session.pk)
         if source.is_dir():
             target = directory(project_id=session.project_id, session_id=copy.pk)

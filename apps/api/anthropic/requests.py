@@ -9,9 +9,10 @@ from typing import Any, Literal
 from apps.api.anthropic.content import Block, blocks
 from apps.api.openai import fields
 from apps.api.openai.fields import Body, unsupported, wrong_type, wrong_value
-from apps.api.openai.requests import known_model
+from apps.api.openai.requests import known_model, session_of
 from apps.claude.catalog import ModelInfo
 from apps.claude.spec import Turn
+from apps.jobs.conversations import NOTHING_SAID, Conversation
 from apps.jobs.requests import ChatRequest
 
 MAX_MESSAGES = 2000
@@ -19,6 +20,7 @@ HONOURED = frozenset(
     {
         *("model", "messages", "system", "max_tokens", "stream", "stop_sequences", "temperature", "top_p"),
         *("tools", "tool_choice", "thinking", "metadata", "output_config", "output_format"),
+        "session_id",  # ours: see conversations
     }
 )
 IGNORED = frozenset({"context_management", "diagnostics", "service_tier", "inference_geo", "speed", "cache_control"})
@@ -38,8 +40,11 @@ class Reading:
     ignored: tuple[str, ...]
 
 
-def read(body: Any, *, counting: bool = False) -> Reading:
-    """The request in a parsed body. Raises ApiError, naming the parameter. `counting`: nothing will be answered."""
+def read(body: Any, *, counting: bool = False, earlier: Conversation = NOTHING_SAID) -> Reading:
+    """The request in a parsed body, behind what was said earlier. Raises ApiError, naming the parameter.
+
+    `counting`: nothing will be answered.
+    """
     if not isinstance(body, dict):
         raise wrong_type("body", "a JSON object")
     ignored = _ignored(body)
@@ -57,7 +62,7 @@ def read(body: Any, *, counting: bool = False) -> Reading:
         model=model.id,
         requested_model=requested,
         system=_system(body.get("system")),
-        turns=conversation(body.get("messages")),
+        turns=(*earlier.turns, *conversation(body.get("messages"))),
         max_tokens=max_tokens,
         stop=fields.strings(body, "stop_sequences", most=32),
         temperature=_sampling(body, "temperature", model),
@@ -69,6 +74,8 @@ def read(body: Any, *, counting: bool = False) -> Reading:
         effort=effort,
         thinking=thinking,
         streamed=fields.flag(body, "stream"),
+        session_id=session_of(body),
+        follows=earlier.job_id,
     )
     shows = thinking is not None and thinking["type"] != "disabled"
     return Reading(chat, chat.streamed, shows, tuple(sorted(ignored)))

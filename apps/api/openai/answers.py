@@ -47,6 +47,7 @@ def x_claude(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "job_id": job["id"],
         "model": job["model"],
+        "session_id": job.get("session_id"),
         "routed_from": job.get("routed_from"),
         "route": job.get("route"),
         "cost_usd": job["cost_usd"],

@@ -1,5 +1,6 @@
 """OpenAI messages as a system prompt and turns. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,8 +17,10 @@ _KNOWN = {
 """Clients put our own answers' messages back into the conversation as they are, with every field of them."""
 
 
-def conversation(value: Any, media: Media | None = None) -> tuple[str, tuple[Turn, ...], set[str]]:
-    """The system prompt, the turns, and the paths of fields that were ignored.
+def conversation(
+    value: Any, media: Media | None = None, earlier: Sequence[Turn] = ()
+) -> tuple[str, tuple[Turn, ...], set[str]]:
+    """The system prompt, the turns behind `earlier` ones, and the paths of fields that were ignored.
 
     `system` and `developer` messages form the system prompt, joined by a blank line; neighbours of one role become one
     turn, as the upstream would see them anyway. The first and the last turn are the user's.
@@ -27,6 +30,7 @@ def conversation(value: Any, media: Media | None = None) -> tuple[str, tuple[Tur
     if not 1 <= len(value) <= MAX_MESSAGES:
         raise wrong_value("messages", f"'messages' takes 1 to {MAX_MESSAGES} messages, not {len(value)}.")
     talk = _Talk(media or Media())
+    talk.go_on_from(earlier)
     for index, message in enumerate(value):
         talk.add(message, f"messages[{index}]", last=index == len(value) - 1)
     talk.check(len(value))
@@ -44,6 +48,14 @@ class _Talk:
     _open_calls: dict[str, str] = field(default_factory=dict)
     """Calls that wait for their results: the id as the upstream has it, and as the client wrote it."""
     _calls_at: str = ""
+
+    def go_on_from(self, earlier: Sequence[Turn]) -> None:
+        """Take what was said before; results of its last calls may follow."""
+        self.turns.extend((turn.role, list(turn.content)) for turn in earlier)
+        if earlier:
+            called = [block["id"] for block in earlier[-1].content if block["type"] == "tool_use"]
+            self._open_calls = {call_id: call_id for call_id in called}
+            self._calls_at = "messages[0]"
 
     def add(self, message: Any, at: str, *, last: bool) -> None:
         """Take the next message."""

@@ -58,6 +58,7 @@ PARAMETERS = (
     _honoured("response_format", "`text`, `json_object`, `json_schema`; held against the schema before it is answered"),
     _honoured("reasoning_effort", "`none` to `xhigh`; the nearest effort below that the model knows"),
     _honoured("include_reasoning", "not OpenAI's; `true`: thinking is told as `reasoning_content`"),
+    _honoured("session_id", "not OpenAI's; `new`, or a session that is gone on with: send only what is new"),
     _honoured("metadata", "kept with the job"),
     _honoured("user", "kept with the job"),
     _ignored("seed", "best effort with OpenAI, too; Claude has none"),

@@ -12,6 +12,7 @@ from apps.api.openai.parameters import ignored
 from apps.api.openai.tools import tooling
 from apps.api.problems import ApiError, Problem
 from apps.claude.catalog import MODELS, ModelInfo, find
+from apps.jobs.conversations import NOTHING_SAID, Conversation
 from apps.jobs.requests import ChatRequest
 from apps.jobs.routes import AUTO
 
@@ -32,14 +33,22 @@ class Reading:
     """Parameters without effect, for the header `x-ignored-params`."""
 
 
-def read(body: Any, *, default_model: str, media: Media | None = None) -> Reading:
-    """The request in a parsed body. Raises ApiError, naming the parameter, for what cannot be honoured."""
+def session_of(body: Any) -> str:
+    """The session that the body names: one that exists, NEW_SESSION, or none. Raises ApiError."""
+    return (fields.text(body, "session_id", longest=64) or "") if isinstance(body, dict) else ""
+
+
+def read(body: Any, *, default_model: str, media: Media | None = None, earlier: Conversation = NOTHING_SAID) -> Reading:
+    """The request in a parsed body, behind what was said earlier.
+
+    Raises ApiError, naming the parameter, for what cannot be honoured.
+    """
     if not isinstance(body, dict):
         raise fields.wrong_type("body", "a JSON object")
     without_effect = ignored(body)
     requested = fields.text(body, "model", longest=200) or default_model
     model = known_model(requested)
-    system, turns, more = conversation(body.get("messages"), media)
+    system, turns, more = conversation(body.get("messages"), media, earlier.turns)
     stream, include_usage, unused = _streaming(body)
     if body.get("n") not in (None, 1):
         raise fields.unsupported("n", "Only one choice can be asked for: 'n' must be 1.")
@@ -63,6 +72,8 @@ def read(body: Any, *, default_model: str, media: Media | None = None) -> Readin
         effort=reasoning.effort(body, model),
         thinking=reasoning.thinking(body, model),
         streamed=stream,
+        session_id=session_of(body),
+        follows=earlier.job_id,
     )
     shown = fields.flag(body, "include_reasoning")
     return Reading(chat, stream, include_usage, shown, tuple(sorted(without_effect | more | unused)))

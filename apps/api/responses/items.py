@@ -1,11 +1,8 @@
-"""Input items of the Responses API as chat messages, and the turns of an earlier response as such. Pure."""
+"""Input items of the Responses API as chat messages. Pure."""
 
-import json
-from collections.abc import Iterable
 from typing import Any
 
 from apps.api.openai.fields import unsupported, wrong_type
-from apps.claude.spec import Turn
 
 Message = dict[str, Any]
 
@@ -65,47 +62,3 @@ def _part(part: Any, at: str) -> Any:
         case "input_file":
             return {"type": "file", "file": {name: value for name, value in part.items() if name != "type"}}
     raise unsupported(f"{at}.type", f"Content of type '{str(kind)[:100]}' is not supported here.")
-
-
-def of_turns(turns: Iterable[Turn]) -> list[Message]:
-    """A conversation that was had, as messages."""
-    return [message for turn in turns for message in _of_turn(turn)]
-
-
-def _of_turn(turn: Turn) -> list[Message]:
-    results = [_of_result(block) for block in turn.content if block["type"] == "tool_result"]
-    parts = [part for block in turn.content if (part := _of_block(block))]
-    calls = [_of_call(block) for block in turn.content if block["type"] == "tool_use"]
-    said: Message = {"role": turn.role, "content": parts or None}
-    if calls:
-        said["tool_calls"] = calls
-    return [*results, said] if parts or calls else results
-
-
-def _of_block(block: dict[str, Any]) -> Message | None:
-    match block["type"]:
-        case "text":
-            return {"type": "text", "text": block["text"]}
-        case "image":
-            return {"type": "image_url", "image_url": {"url": _data_url(block["source"])}}
-        case "document" if block["source"]["type"] == "base64":
-            return {"type": "file", "file": {"file_data": _data_url(block["source"]), "filename": block.get("title")}}
-        case "document":
-            return {"type": "text", "text": block["source"]["data"]}
-    return None
-
-
-def _data_url(source: dict[str, Any]) -> str:
-    return f"data:{source['media_type']};base64,{source['data']}"
-
-
-def _of_call(block: dict[str, Any]) -> Message:
-    function = {"name": block["name"], "arguments": json.dumps(block["input"])}
-    return {"id": block["id"], "type": "function", "function": function}
-
-
-def _of_result(block: dict[str, Any]) -> Message:
-    content = block.get("content")
-    said = content if isinstance(content, str) else [part for each in content or () if (part := _of_block(each))]
-    message = {"role": "tool", "tool_call_id": block["tool_use_id"], "content": said}
-    return message | ({"is_error": True} if block.get("is_error") else {})

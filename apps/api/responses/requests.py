@@ -1,6 +1,6 @@
 """A request of OpenAI's Responses API, read by way of the chat completion that asks the same. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from apps.api.openai.fields import Body, unsupported, wrong_type, wrong_value
 from apps.api.openai.requests import read as read_chat
 from apps.api.problems import ApiError, invalid
 from apps.api.responses.items import messages
+from apps.jobs.conversations import NOTHING_SAID, Conversation
 from apps.jobs.requests import ChatRequest
 
 WIRE = "responses"
@@ -48,15 +49,15 @@ class Reading:
     ignored: tuple[str, ...]
 
 
-def read(body: Any, *, default_model: str, earlier: Sequence[dict[str, Any]], media: Media | None = None) -> Reading:
-    """The request in a parsed body, behind the messages of the response it continues. Raises ApiError."""
+def read(body: Any, *, default_model: str, earlier: Conversation = NOTHING_SAID, media: Media | None = None) -> Reading:
+    """The request in a parsed body, behind what was said in the response it continues. Raises ApiError."""
     if not isinstance(body, dict):
         raise wrong_type("body", "a JSON object")
     _check(body)
     try:
-        found = read_chat(_chat_body(body, earlier), default_model=default_model, media=media)
+        found = read_chat(_chat_body(body), default_model=default_model, media=media, earlier=earlier)
     except ApiError as error:
-        raise _renamed(error, len(earlier) + bool(body.get("instructions"))) from None
+        raise _renamed(error, shifted=bool(body.get("instructions"))) from None
     echo = {"wire": WIRE, **{name: body.get(name) for name in _ECHOED}}
     chat = replace(found.chat, echo=echo, streamed=found.stream)
     ignored = {*found.ignored, *(name for name in _IGNORED if body.get(name))}
@@ -85,11 +86,11 @@ def _check(body: Body) -> None:
         raise wrong_value("input", "Missing required parameter: 'input'.")
 
 
-def _chat_body(body: Body, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _chat_body(body: Body) -> dict[str, Any]:
     chat: dict[str, Any] = {name: body[name] for name in _SAME if body.get(name) is not None}
     instructions = fields.text(body, "instructions", longest=10_000_000)
     system = [{"role": "system", "content": instructions}] if instructions else []
-    chat["messages"] = [*system, *earlier, *messages(body["input"])]
+    chat["messages"] = [*system, *messages(body["input"])]
     if body.get("max_output_tokens") is not None:
         chat["max_completion_tokens"] = body["max_output_tokens"]
     if body.get("tools") is not None:
@@ -155,12 +156,12 @@ def _reasoning(value: Mapping[str, Any]) -> dict[str, Any]:
     return chat | ({"include_reasoning": True} if shown else {})
 
 
-def _renamed(error: ApiError, before: int) -> ApiError:
-    """The error with this wire's name of the parameter; `before` messages are not of the input."""
+def _renamed(error: ApiError, *, shifted: bool) -> ApiError:
+    """The error with this wire's name of the parameter. `shifted`: messages are not counted as items are."""
     problem = error.problem
     param = problem.param
     for chat, ours in _PARAMS.items():
         if param is not None and (param == chat or param.startswith((f"{chat}.", f"{chat}["))):
-            param = ours if chat == "messages" and before else ours + param[len(chat) :]
+            param = ours if chat == "messages" and shifted else ours + param[len(chat) :]
             break
     return invalid(problem.message, param=param, code=problem.code) if problem.status == 400 else error

@@ -131,6 +131,9 @@ class ChatRequestBody(serializers.Serializer[Any]):
     include_reasoning = serializers.BooleanField(
         required=False, allow_null=True, help_text="Not OpenAI's. Tell the thinking, as reasoning_content."
     )
+    session_id = serializers.CharField(
+        required=False, allow_null=True, max_length=64, help_text="Not OpenAI's. `new`, or a session to go on with."
+    )
     n = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=1)
     user = serializers.CharField(required=False, allow_null=True, max_length=512)
     metadata = serializers.DictField(child=serializers.CharField(max_length=512), required=False, allow_null=True)
@@ -188,6 +191,7 @@ class ClaudeDetails(serializers.Serializer[Any]):
 
     job_id = serializers.CharField()
     model = serializers.CharField(help_text="Full id.")
+    session_id = serializers.CharField(allow_null=True, help_text="The conversation it belongs to, if it is kept here.")
     routed_from = serializers.CharField(allow_null=True, help_text="auto, where the model was chosen here.")
     route = serializers.JSONField(allow_null=True, help_text="The choice and its reasons: see /v1/route.")
     cost_usd = serializers.FloatField()

@@ -48,6 +48,9 @@ class MessagesBody(CountBody):
     """Anthropic's request. What cannot be honoured is refused by name."""
 
     max_tokens = serializers.IntegerField(min_value=1)
+    session_id = serializers.CharField(
+        required=False, allow_null=True, max_length=64, help_text="Not Anthropic's. `new`, or a session to go on with."
+    )
     stream = serializers.BooleanField(required=False, default=False)
     stop_sequences = serializers.ListField(child=serializers.CharField(), required=False, max_length=32)
     temperature = serializers.FloatField(required=False, min_value=0, max_value=1, allow_null=True)

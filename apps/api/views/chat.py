@@ -13,8 +13,9 @@ from apps.api.body import read_json
 from apps.api.later import Later
 from apps.api.openai.answers import completion
 from apps.api.openai.chunks import Chunks
-from apps.api.openai.requests import read
+from apps.api.openai.requests import read, session_of
 from apps.api.schema.chat import chat_schema
+from apps.jobs import conversations
 
 
 class ChatCompletions(View):
@@ -25,7 +26,9 @@ class ChatCompletions(View):
     @chat_schema
     def post(self, request: Request) -> HttpResponseBase:
         """Create a chat completion."""
-        reading = read(read_json(request), default_model=self.default_model)
+        body = read_json(request)
+        earlier = conversations.of_session(project=self.caller.project, session_id=session_of(body))
+        reading = read(body, default_model=self.default_model, earlier=earlier)
         visit, job = self.visit, self.submit(reading.chat)
         self.end_with_client(job)
         created = int(job.created_at.timestamp())

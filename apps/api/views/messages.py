@@ -18,10 +18,11 @@ from apps.api.base import EventStreamRenderer, View
 from apps.api.body import read_json
 from apps.api.errors import problem_of
 from apps.api.later import Later
+from apps.api.openai.requests import session_of
 from apps.api.problems import Problem, of_status
 from apps.api.schema.messages import count_schema, messages_schema
 from apps.claude import counting
-from apps.jobs import admission
+from apps.jobs import admission, conversations
 from apps.jobs.engines import credential
 from apps.jobs.services import CredentialMissing
 
@@ -50,7 +51,9 @@ class Messages(AnthropicView):
     @messages_schema
     def post(self, request: Request) -> HttpResponseBase:
         """Create a message."""
-        reading = read(read_json(request))
+        body = read_json(request)
+        earlier = conversations.of_session(project=self.caller.project, session_id=session_of(body))
+        reading = read(body, earlier=earlier)
         visit, job = self.visit, self.submit(reading.chat)
         self.end_with_client(job)
         words = watching.Words(

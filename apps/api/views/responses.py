@@ -19,15 +19,13 @@ from apps.api.later import Later
 from apps.api.openai.fields import wrong_value
 from apps.api.problems import ApiError, Problem, of_status
 from apps.api.responses.answers import job_id, response
-from apps.api.responses.items import of_turns
 from apps.api.responses.requests import WIRE, previous, read
 from apps.api.responses.streaming import Stream
 from apps.api.schema.responses import cancel_schema, create_schema, delete_schema, retrieve_schema
-from apps.claude.spec import Turn
-from apps.jobs import erasing
+from apps.jobs import conversations, erasing
 from apps.jobs import services as jobs
-from apps.jobs.models import Job, Status
-from apps.jobs.requests import ChatRequest
+from apps.jobs.conversations import NOTHING_SAID, Conversation
+from apps.jobs.models import Job
 from apps.jobs.wire import job_object
 from apps.keys.models import ApiKey
 
@@ -42,8 +40,8 @@ class Responses(View):
         """Create a response."""
         body = read_json(request)
         continued = previous(body)
-        earlier = _conversation(_find(self.caller, continued, "previous_response_id")) if continued else ()
-        reading = read(body, default_model=self.default_model, earlier=of_turns(earlier))
+        earlier = _earlier(_find(self.caller, continued, "previous_response_id")) if continued else NOTHING_SAID
+        reading = read(body, default_model=self.default_model, earlier=earlier)
         job = self.submit(reading.chat)
         if not reading.background:
             self.end_with_client(job)
@@ -117,16 +115,12 @@ def _echo(job: Job) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], job.request.get("echo") or {})
 
 
-def _conversation(job: Job) -> tuple[Turn, ...]:
-    """What was said so far, the answer included. Raises ApiError while there is none."""
-    if job.status != Status.COMPLETED:
-        raise wrong_value(
-            "previous_response_id", f"That response is {job.status}: only one that is completed continues."
-        )
-    said = job_object(job)
-    blocks: Any = said["content"] or ([{"type": "text", "text": job.result}] if job.result else [])
-    turns = ChatRequest.from_json(job.request).turns
-    return (*turns, Turn("assistant", tuple(blocks))) if blocks else turns
+def _earlier(job: Job) -> Conversation:
+    """What was said until that response. Raises ApiError while there is no answer."""
+    try:
+        return conversations.of_job(job)
+    except conversations.CannotContinue as error:
+        raise wrong_value("previous_response_id", str(error)) from None
 
 
 def _words(begun: Mapping[str, Any], echo: Mapping[str, Any], *, after: int = -1) -> watching.Words:
