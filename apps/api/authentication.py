@@ -25,6 +25,9 @@ MISSING = Problem(
     "missing_api_key",
     headers={"WWW-Authenticate": "Bearer"},
 )
+BAD_TICKET = Problem(
+    401, "This ticket opens nothing: it is good once, for 30 seconds. Ask for a new one.", "invalid_ticket"
+)
 IN_QUERY = Problem(
     400,
     "A key in the address ends up in logs and histories, so it is refused here. Send it as "
@@ -59,6 +62,11 @@ def key_of(*, secret: str, ip: str | None) -> ApiKey:
         return services.authenticate(secret=secret, ip=ip, now=timezone.now())
     except services.InvalidKey:
         raise ApiError(_too_many(ip) or REFUSED) from None
+
+
+def of_ticket(ip: str | None) -> Problem:
+    """What is said of a ticket that opens nothing: 401, or 429 once too many were tried from that address."""
+    return _too_many(ip) or BAD_TICKET
 
 
 def _too_many(ip: str | None) -> Problem | None:

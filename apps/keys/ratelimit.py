@@ -135,11 +135,11 @@ def _milliseconds(now: float | None) -> int:
 def _script(url: str, name: str) -> Script:
     folder = Path(__file__).parent / "lua"
     text = (folder / "window.lua").read_text() + (folder / f"{name}.lua").read_text()
-    return _client(url).register_script(text)
+    return client(url).register_script(text)
 
 
 @lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
+def client(url: str) -> redis.Redis:
     """One retry, as the pool may hold connections that died with the Valkey before."""
     retry = Retry(NoBackoff(), retries=1)
     timeouts = {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS}

@@ -19,6 +19,11 @@ TOO_BIG = 1009
 INTERNAL = 1011
 
 
+PROTOCOL = "ccs.v1"
+TICKET = "ticket."
+"""A browser can send no header: it offers PROTOCOL and, after this, its ticket as subprotocols."""
+
+
 class Closed(Exception):
     """The client has gone."""
 
@@ -46,6 +51,12 @@ class Connection:
         return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == wanted), "")
 
     @property
+    def ticket(self) -> str:
+        """The ticket among the subprotocols that the client offers, or an empty string."""
+        offered: list[str] = self.scope.get("subprotocols", [])
+        return next((each.removeprefix(TICKET) for each in offered if each.startswith(TICKET)), "")
+
+    @property
     def client_ip(self) -> str | None:
         """The client's address."""
         client = self.scope.get("client")
@@ -56,7 +67,8 @@ class Connection:
         message = await self.receive()
         if message["type"] != "websocket.connect":
             raise Closed
-        await self.send_message({"type": "websocket.accept"})
+        chosen = PROTOCOL if PROTOCOL in self.scope.get("subprotocols", ()) else None
+        await self.send_message({"type": "websocket.accept", "subprotocol": chosen})
 
     async def next_frame(self) -> str | bytes:
         """The next frame. Raises Closed."""

@@ -51,6 +51,7 @@ from apps.jobs.following import follow_batches
 from apps.jobs.models import Job
 from apps.jobs.requests import Request
 from apps.keys import services as keys
+from apps.keys import tickets
 from apps.keys.models import ApiKey
 
 AUTH_SECONDS = 5.0
@@ -81,11 +82,13 @@ async def stream_socket(scope: Message, receive: Receive, send: Send) -> None:
 
 
 async def _authenticate(connection: Connection) -> ApiKey:
-    """The caller's key, from the handshake's header or from a first frame in time. Raises Close."""
+    """The caller's key, from the handshake's ticket or header, or from a first frame in time. Raises Close."""
     origin = connection.header("origin")
     if origin and not is_allowed(origin, host=connection.header("host")):
         raise Close(FORBIDDEN, _ORIGIN)
     try:
+        if connection.ticket:
+            return await in_thread(_key_of_ticket, connection.ticket, connection.client_ip)
         authentication.refuse_key_in_query(connection.scope.get("query_string", b"").decode("latin-1"))
         secret = authentication.secret_of(
             authorization=connection.header("authorization"), x_api_key=connection.header("x-api-key")
@@ -108,6 +111,13 @@ async def _secret_in_first_frame(connection: Connection) -> str:
     if not isinstance(command, Auth):
         raise ApiError(authentication.MISSING)
     return command.api_key
+
+
+def _key_of_ticket(ticket: str, ip: str | None) -> ApiKey:
+    try:
+        return tickets.redeem(ticket=ticket, ip=ip, now=timezone.now())
+    except keys.InvalidKey:
+        raise ApiError(authentication.of_ticket(ip)) from None
 
 
 def _key_of(secret: str, ip: str | None) -> ApiKey:
