@@ -3,101 +3,30 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from config.values import EXPECTED, ROOT
+from config.values import approvers as _approvers
+from config.values import count as _count
+from config.values import database_url as _database_url
+from config.values import log_format as _log_format
+from config.values import log_level as _log_level
+from config.values import names as _names
+from config.values import path as _path
+from config.values import paths as _paths
+from config.values import redis_url as _redis_url
+from config.values import seconds as _seconds
+from config.values import switch as _switch
+from config.values import text as _text
+from config.values import usd as _usd
+from config.values import web_url as _web_url
+
+__all__ = ["ROOT", "Env", "Misconfigured", "settings_table"]
 
 
 class Misconfigured(Exception):
     """The service cannot start as it is set up; the message is one line and says what to change."""
-
-
-def _text(raw: str) -> str:
-    return raw.strip()
-
-
-def _path(raw: str) -> Path:
-    path = Path(raw.strip()).expanduser()
-    return path if path.is_absolute() else ROOT / path
-
-
-def _names(raw: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in raw.split(",") if name.strip())
-
-
-def _paths(raw: str) -> tuple[Path, ...]:
-    return tuple(_path(name) for name in _names(raw))
-
-
-def _count(raw: str) -> int:
-    value = int(raw)
-    if value < 0:
-        raise ValueError
-    return value
-
-
-def _seconds(raw: str) -> float:
-    value = float(raw)
-    if not 0 <= value < float("inf"):
-        raise ValueError
-    return value
-
-
-def _usd(raw: str) -> str:
-    try:
-        value = Decimal(raw.strip())
-    except InvalidOperation:
-        raise ValueError from None
-    if not (value.is_finite() and value > 0):
-        raise ValueError
-    return raw.strip()
-
-
-def _switch(raw: str) -> bool:
-    value = raw.strip().lower()
-    if value not in ("", "0", "1", "no", "yes", "false", "true"):
-        raise ValueError
-    return value in ("1", "yes", "true")
-
-
-def _log_format(raw: str) -> str:
-    if raw not in ("console", "json"):
-        raise ValueError
-    return raw
-
-
-def _log_level(raw: str) -> str:
-    if raw.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ValueError
-    return raw.upper()
-
-
-def _url_of(*schemes: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if raw and not raw.startswith(tuple(f"{scheme}://" for scheme in schemes)):
-            raise ValueError
-        return raw
-
-    return parse
-
-
-_database_url = _url_of("postgres", "postgresql")
-_redis_url = _url_of("redis", "rediss", "unix")
-_web_url = _url_of("http", "https")
-
-_EXPECTED: dict[Callable[[str], Any], str] = {
-    _count: "a whole number, 0 or more",
-    _seconds: "a number of seconds, 0 or more",
-    _usd: "an amount in US dollars above 0, such as 1.00",
-    _switch: "1 or 0",
-    _log_format: "console or json",
-    _log_level: "DEBUG, INFO, WARNING or ERROR",
-    _database_url: "postgres://user:password@host:port/name",
-    _redis_url: "redis://host:port/0, rediss://… or unix://…",
-    _web_url: "http://… or https://…",
-}
 
 
 def _setting(name: str, default: str, parse: Callable[[str], Any], help_text: str, secret: bool = False) -> Any:
@@ -239,6 +168,13 @@ class Env:
     approval_seconds: float = _setting(
         "APPROVAL_SECONDS", "300", _seconds, "How long a tool call waits for somebody's yes; then it is denied."
     )
+    approval_by: str = _setting(
+        "APPROVAL_BY",
+        "key",
+        _approvers,
+        "Who says yes to a waiting call. `key`: any key of its project, or a person who works in it; `other`: not the "
+        "key that runs the task; `member`: people only.",
+    )
     artifact_days: int = _setting("ARTIFACT_DAYS", "7", _count, "How long files that tasks left are kept.")
     artifact_max_gb: int = _setting(
         "ARTIFACT_MAX_GB", "10", _count, "What all of them may take; the oldest go first. In `DATA_DIR/artifacts`."
@@ -286,7 +222,7 @@ class Env:
                 values[setting.name] = parse(raw)
             except ValueError:
                 shown = "something else" if setting.metadata["secret"] else repr(raw)
-                raise Misconfigured(f"{name} must be {_EXPECTED[parse]}, but it is {shown}") from None
+                raise Misconfigured(f"{name} must be {EXPECTED[parse]}, but it is {shown}") from None
         return cls(**values)
 
 

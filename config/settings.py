@@ -45,6 +45,7 @@ JOB_IDLE_SECONDS = ENV.job_idle_seconds
 JOB_MAX_COST_USD = ENV.job_max_cost_usd
 JOB_MAX_COST_MICROUSD = int(Decimal(ENV.job_max_cost_usd) * 1_000_000)
 APPROVAL_SECONDS = ENV.approval_seconds
+APPROVAL_BY = ENV.approval_by
 ARTIFACT_DAYS = ENV.artifact_days
 ARTIFACT_MAX_GB = ENV.artifact_max_gb
 SESSION_DAYS = ENV.session_days

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, cast
 
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from apps.audit import services as audit
@@ -12,6 +14,7 @@ from apps.claude.spec import ApprovalAsked, ApprovalDecided, Event
 from apps.jobs import eventlog
 from apps.jobs.models import Job
 from apps.jobs.taskmodels import Approval
+from apps.keys.models import ApiKey, Membership, Role
 
 Decision = Literal["once", "job", "deny"]
 Emit = Callable[[Event], Coroutine[Any, Any, None]]
@@ -31,6 +34,31 @@ class NotWaiting(Exception):
     def __init__(self, approval: Approval) -> None:
         decided = f"{approval.decision} by {approval.decided_by}" if approval.decision else "denied, its time is over"
         super().__init__(f"This call does not wait any more: {decided}.")
+
+
+class MayNotDecide(Exception):
+    """Others decide; the message says who."""
+
+
+def decide_with_key(
+    *, key: ApiKey, job: Job, call_id: str, decision: Decision, now: datetime, ip: str | None = None
+) -> Approval:
+    """`decide` by whoever holds a key of the job's project. Raises MayNotDecide as APPROVAL_BY has it."""
+    if settings.APPROVAL_BY == "member":
+        raise MayNotDecide("Only people who work in the project decide about its calls, in the dashboard or the admin.")
+    if settings.APPROVAL_BY == "other" and key.pk == job.api_key_id:
+        raise MayNotDecide("The key that runs a task does not decide about its calls: use another key of the project.")
+    return decide(job=job, call_id=call_id, decision=decision, actor=f"key:{key.public_id}", now=now, ip=ip)
+
+
+def decide_as_member(
+    *, user: AbstractBaseUser, job: Job, call_id: str, decision: Decision, now: datetime, ip: str | None = None
+) -> Approval:
+    """`decide` by a person. Raises MayNotDecide for one who may only look at the project, or not even that."""
+    working = Membership.objects.filter(project_id=job.project_id, user_id=user.pk).exclude(role=Role.VIEWER)
+    if not getattr(user, "is_superuser", False) and not working.exists():
+        raise MayNotDecide("Owners and members of the project decide about its calls.")
+    return decide(job=job, call_id=call_id, decision=decision, actor=f"user:{user.get_username()}", now=now, ip=ip)
 
 
 def decide(*, job: Job, call_id: str, decision: Decision, actor: str, now: datetime, ip: str | None = None) -> Approval:

@@ -1,7 +1,6 @@
 """People who may do more than the default profile allows, and the stage directions that make the model use tools."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from tests.capabilities.conftest import agent, skill
 from tests.support.http import Http
 from tests.support.service import Person, Service
 
-__all__ = ["agent", "call", "furnish", "person", "run", "skill"]
+__all__ = ["agent", "call", "furnish", "make_profile", "person", "run", "skill"]
 
 
 def call(name: str, **arguments: Any) -> str:
@@ -36,12 +35,19 @@ def run(http: Http, description: str, **fields: Any) -> dict[str, Any]:
     return job
 
 
-def ended(http: Http, job_id: str, *, seconds: float = 30.0) -> dict[str, Any]:
-    """The job object of a job that has ended."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        job: dict[str, Any] = http.get(f"/v1/jobs/{job_id}").json()
-        if job["status"] not in ("queued", "in_progress"):
-            return job
-        http.get(f"/v1/jobs/{job_id}/events?starting_after=0", accept="text/event-stream")
-    raise AssertionError(f"{job_id} did not end")
+_MAKE_PROFILE = """
+import json, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+import django
+django.setup()
+from django.utils import timezone
+from apps.permissions.models import Profile
+from apps.permissions.services import Rules, create_profile
+rules = Rules.of(Profile.objects.get(slug="enterprise")).to_json() | json.loads(sys.argv[2])
+create_profile(slug=sys.argv[1], rules=Rules.from_json(rules), actor="command:test", now=timezone.now())
+"""
+
+
+def make_profile(service: Service, slug: str, **rules: list[str]) -> None:
+    """The enterprise profile with other rules."""
+    service.run_python(_MAKE_PROFILE, slug, json.dumps({"name": slug, **rules}))

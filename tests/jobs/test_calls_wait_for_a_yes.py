@@ -1,15 +1,16 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
 from apps.audit.models import AuditEvent
 from apps.jobs import approvals, eventlog, services
-from apps.jobs.approvals import ApprovalNotFound, Decision, NotWaiting
+from apps.jobs.approvals import ApprovalNotFound, Decision, MayNotDecide, NotWaiting
 from apps.jobs.execution import Worker
 from apps.jobs.models import Approval, Job
-from apps.keys.models import ApiKey
+from apps.keys.models import ApiKey, Membership
 from tests.jobs.conftest import followed, task
 from tests.support.waiting import eventually
 
@@ -91,3 +92,46 @@ def test_the_calls_of_a_job_that_ended_wait_no_more(waiting: Start) -> None:
 
     with pytest.raises(NotWaiting):
         decide(job, "once")
+
+
+@pytest.mark.parametrize(
+    ("setting", "own", "others"), [("key", True, True), ("other", False, True), ("member", False, False)]
+)
+def test_the_operator_says_whether_keys_decide(
+    waiting: Start, atlas: ApiKey, settings: Settings, setting: str, own: bool, others: bool
+) -> None:
+    settings.APPROVAL_BY = setting
+    job = waiting()
+    another = ApiKey.objects.create(
+        project=atlas.project, name="other", public_id="other", digest="d", last4="0000", created_at=timezone.now()
+    )
+
+    def may(key: ApiKey) -> bool:
+        try:
+            approvals.decide_with_key(key=key, job=job, call_id="call_ask", decision="once", now=timezone.now())
+        except NotWaiting:
+            return True
+        except MayNotDecide:
+            return False
+        return True
+
+    assert (may(atlas), may(another)) == (own, others)
+    if not others:
+        decide(job, "deny")
+    followed(job)
+
+
+@pytest.mark.parametrize(("role", "may"), [("owner", True), ("member", True), ("viewer", False), (None, False)])
+def test_people_who_work_in_the_project_decide(waiting: Start, atlas: ApiKey, role: str | None, may: bool) -> None:
+    job, user, now = waiting(), User.objects.create_user("petra"), timezone.now()
+    if role:
+        Membership.objects.create(project=atlas.project, user=user, role=role, created_at=now)
+
+    if may:
+        approvals.decide_as_member(user=user, job=job, call_id="call_ask", decision="once", now=now)
+        assert followed(job)[-1].data["result"] == "once by user:petra"
+    else:
+        with pytest.raises(MayNotDecide):
+            approvals.decide_as_member(user=user, job=job, call_id="call_ask", decision="once", now=now)
+        decide(job, "deny")
+        followed(job)

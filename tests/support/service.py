@@ -119,6 +119,10 @@ class Service:
         """What `manage.py …` prints, run beside the service. Raises `CalledProcessError`."""
         return self._run("manage.py", *arguments)
 
+    def run_python(self, code: str, *arguments: str) -> str:
+        """What a script prints that runs beside the service, with its settings. Raises `CalledProcessError`."""
+        return self._run("-c", code, *arguments)
+
     def _run(self, *arguments: str) -> str:
         command = [sys.executable, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=self.environ, check=True, stdout=subprocess.PIPE, text=True)

@@ -1,6 +1,6 @@
 """What the errors of tasks, sessions, approvals and artifacts are on the wire: status and code. All are spoken."""
 
-from apps.jobs.approvals import ApprovalNotFound, NotWaiting
+from apps.jobs.approvals import ApprovalNotFound, MayNotDecide, NotWaiting
 from apps.jobs.artifacts import ArtifactGone, ArtifactNotFound
 from apps.jobs.deliveries import NothingToDeliver
 from apps.jobs.naming import UnknownNames
@@ -11,6 +11,7 @@ OF_TASKS: dict[type[Exception], tuple[int, str]] = {
     SessionNotFound: (404, "session_not_found"),
     SessionBusy: (409, "session_busy"),
     ApprovalNotFound: (404, "approval_not_found"),
+    MayNotDecide: (403, "may_not_decide"),
     NotWaiting: (409, "not_waiting"),
     ArtifactNotFound: (404, "artifact_not_found"),
     ArtifactGone: (410, "artifact_gone"),

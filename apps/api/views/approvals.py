@@ -42,13 +42,12 @@ class Decide(View):
 
 
 def decide(key: ApiKey, job_id: str, call_id: str, decision: Any, *, ip: str | None) -> Approval:
-    """What REST and WebSocket share. Raises ApiError, ApprovalNotFound or NotWaiting."""
+    """What REST and WebSocket share. Raises ApiError, MayNotDecide, ApprovalNotFound or NotWaiting."""
     if decision not in DECISIONS:
         raise fields.wrong_value("decision", f"'decision' is one of {', '.join(DECISIONS)}.")
     chosen: Decision = decision
     job = find_job(key, job_id)
-    actor = f"key:{key.public_id}"
-    return approvals.decide(job=job, call_id=call_id, decision=chosen, actor=actor, now=timezone.now(), ip=ip)
+    return approvals.decide_with_key(key=key, job=job, call_id=call_id, decision=chosen, now=timezone.now(), ip=ip)
 
 
 def approval_object(row: Approval) -> dict[str, Any]:
