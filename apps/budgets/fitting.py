@@ -136,6 +136,16 @@ def fit(states: Sequence[BudgetState], *, wanted: Amounts, minimum: Amounts) -> 
     return Amounts(_least(wanted, states, "microusd"), _least(wanted, states, "tokens"))
 
 
+def modest(fitted: Amounts, states: Sequence[BudgetState], *, share: Amounts) -> Amounts:
+    """Of what fits, the share that was set aside for the job, and beyond it at most an eighth of the free dollars.
+
+    Tokens are reckoned, not a cap: they stay.
+    """
+    rooms = (state.microusd.remaining for state in states)
+    free = [max(0, room - share.microusd) // 8 for room in rooms if room is not None]
+    return Amounts(min([fitted.microusd, *(max(share.microusd, each) for each in free)]), fitted.tokens)
+
+
 def _least(wanted: Amounts, states: Sequence[BudgetState], measure: Measure) -> int:
     rooms = (state.count(measure).remaining for state in states)
     return min([wanted.of(measure), *(room for room in rooms if room is not None)])

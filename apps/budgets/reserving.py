@@ -1,13 +1,24 @@
 """Admission: a job holds the most that it can cost in every budget above it, or it does not start."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
 
 from apps.budgets import statements, windows
-from apps.budgets.fitting import NOTHING, Amounts, BudgetState, Count, Measure, Rule, Shortfall, fit, frees_at
+from apps.budgets.fitting import (
+    NOTHING,
+    Amounts,
+    BudgetState,
+    Count,
+    Measure,
+    Rule,
+    Shortfall,
+    fit,
+    frees_at,
+    modest,
+)
 from apps.budgets.models import LedgerEntry, RollingStep
 from apps.budgets.periods import ROLLING
 from apps.budgets.statements import Entry, Window
@@ -26,6 +37,15 @@ class Reservation:
     amount_microusd: int
     tokens: int
     budget_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What one hold keeps for several jobs, and how much of it is this job's."""
+
+    job_id: str
+    """Whose hold it is: a batch's."""
+    share: Amounts
 
 
 class BudgetExceeded(Exception):
@@ -55,11 +75,14 @@ def reserve(
     shrink: bool = False,
     minimum_microusd: int = MINIMUM_MICROUSD,
     minimum_tokens: int = MINIMUM_TOKENS,
+    out_of: Envelope | None = None,
 ) -> Reservation:
     """Hold money and tokens for a job in every active budget of the project and the key: in all of them, or in none.
 
-    With `shrink` it holds what still fits, down to the minimum. Call it once for a job, inside the transaction that
-    makes the job. Raises BudgetExceeded, having written nothing but new windows; the transaction stays usable.
+    With `shrink` it holds what still fits, down to the minimum. With `out_of` the job's share moves over from that hold
+    where it has one in the same window, and beyond the share it takes an eighth of what is free at most: a batch leaves
+    room for others. Call it once for a job, inside the transaction that makes the job. Raises BudgetExceeded, having
+    written nothing but new windows; the transaction stays usable.
     """
     if amount_microusd < 0 or tokens < 0:
         raise ValueError("a job cannot hold less than nothing")
@@ -69,12 +92,18 @@ def reserve(
         return Reservation(job_id, wanted.microusd, wanted.tokens, ())
     minimum = Amounts(minimum_microusd, minimum_tokens) if shrink else wanted
     with transaction.atomic(savepoint=False):
+        parts = statements.lock_envelope(out_of.job_id) if out_of else {}
         locked = [windows.lock(rule, now=now) for rule in rules]
+        freed = {window.pk: _part(out_of.share, parts.get(window.pk)) if out_of else NOTHING for window in locked}
         states = [
-            BudgetState.of(window.rule, window.where, spent=window.spent, reserved=window.reserved) for window in locked
+            BudgetState.of(window.rule, window.where, spent=window.spent, reserved=window.reserved + -freed[window.pk])
+            for window in locked
         ]
         fitted = fit(states, wanted=wanted, minimum=minimum)
         if isinstance(fitted, Amounts):
+            if out_of:
+                fitted = modest(fitted, states, share=out_of.share)
+                _move_out(out_of.job_id, locked, parts, freed, key_id=key_id, now=now)
             _hold(locked, fitted, key_id=key_id, job_id=job_id, expires_at=expires_at, now=now)
             return Reservation(job_id, fitted.microusd, fitted.tokens, tuple(rule.budget_id for rule in rules))
         short = [_with_reset(each, rules) for each in fitted]
@@ -99,6 +128,37 @@ def _hold(
         [Entry(reserve, window.rule.project_id, key_id, window.pk, job_id, amounts, NOTHING) for window in locked],
         now=now,
     )
+
+
+def _part(share: Amounts, held: tuple[int, Amounts] | None) -> Amounts:
+    """How much of the share the envelope still has in a window."""
+    if held is None:
+        return NOTHING
+    return Amounts(min(share.microusd, held[1].microusd), min(share.tokens, held[1].tokens))
+
+
+def _move_out(
+    envelope: str,
+    locked: Sequence[Window],
+    parts: Mapping[int, tuple[int, Amounts]],
+    freed: Mapping[int, Amounts],
+    *,
+    key_id: int | None,
+    now: datetime,
+) -> None:
+    """Take a job's share out of the envelope. What the job then holds is counted by itself."""
+    entries = []
+    for window in locked:
+        part = freed[window.pk]
+        if part != NOTHING:
+            statements.carve(parts[window.pk][0], part)
+            statements.add(window, spent=NOTHING, reserved=-part)
+            kind, project_id = LedgerEntry.Kind.RELEASE, window.rule.project_id
+            entries.append(
+                Entry(kind, project_id, key_id, window.pk, envelope, -part, NOTHING, reason="held by an item of it")
+            )
+    if entries:
+        statements.insert_entries(entries, now=now)
 
 
 def _with_reset(short: Shortfall, rules: Sequence[Rule]) -> Shortfall:

@@ -6,13 +6,14 @@ A job in one transaction each: `reserve` beside its row's insertion, `settle` be
 from apps.budgets.fitting import BudgetState, Shortfall
 from apps.budgets.managing import Terms, activate, create, deactivate, edit, increase_temporarily
 from apps.budgets.notifying import deliver_alerts, deliver_aside
-from apps.budgets.reserving import BudgetExceeded, Reservation, reserve
+from apps.budgets.reserving import BudgetExceeded, Envelope, Reservation, reserve
 from apps.budgets.settling import expire_holds, extend, release, release_manually, settle
 from apps.budgets.states import state, states_of
 
 __all__ = [
     "BudgetExceeded",
     "BudgetState",
+    "Envelope",
     "Reservation",
     "Shortfall",
     "Terms",

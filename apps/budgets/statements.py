@@ -43,6 +43,13 @@ _HOLDS: Final = (
     f"{_WINDOW}, {_RULE} FROM budgets_hold h JOIN budgets_budgetwindow w ON w.id = h.window_id "
     "JOIN budgets_budget b ON b.id = w.budget_id WHERE h.job_id = %s AND h.state <> 'settled' ORDER BY b.id"
 )
+_ENVELOPE: Final = (
+    "SELECT h.id, h.window_id, h.amount_microusd, h.amount_tokens FROM budgets_hold h "
+    "WHERE h.job_id = %s AND h.state = 'held'"
+)
+_CARVE: Final = (
+    "UPDATE budgets_hold SET amount_microusd = amount_microusd - %s, amount_tokens = amount_tokens - %s WHERE id = %s"
+)
 _END: Final = "UPDATE budgets_hold SET state = %s, ended_at = %s WHERE id = %s AND state = %s"
 _HOLD: Final = (
     "INSERT INTO budgets_hold (job_id, window_id, project_id, api_key_id, amount_microusd, amount_tokens, state, "
@@ -118,6 +125,17 @@ def lock_window(rule: Rule, starts_at: datetime) -> Window | None:
 def lock_holds(job_id: str, *, now: datetime) -> list[Held]:
     """A job's holds that are not settled, locked in the order that everybody keeps."""
     return [_held(row, now) for row in _rows(_HOLDS + _for_update(" OF h, w"), [job_id])]
+
+
+def lock_envelope(job_id: str) -> dict[int, tuple[int, Amounts]]:
+    """By window, the holds out of which parts may be taken, locked; their windows are not."""
+    rows = _rows(_ENVELOPE + _for_update(" OF h"), [job_id])
+    return {window_id: (pk, Amounts(microusd, tokens)) for pk, window_id, microusd, tokens in rows}
+
+
+def carve(hold_pk: int, part: Amounts) -> None:
+    """Make a locked hold smaller."""
+    _run(_CARVE, [part.microusd, part.tokens, hold_pk])
 
 
 def take(window: Window, amounts: Amounts) -> bool:

@@ -12,6 +12,7 @@ from apps.budgets import services as budgets
 from apps.budgets.fitting import Amounts
 from apps.budgets.reserving import MINIMUM_MICROUSD
 from apps.jobs import naming
+from apps.jobs.batches.places import Place
 from apps.jobs.models import Job, Lane
 from apps.jobs.requests import Request
 from apps.jobs.taskrequests import HARMLESS_TOOLS, TaskRequest
@@ -107,22 +108,25 @@ def wanted(max_cost_microusd: int, tokens: int) -> Amounts:
     return Amounts(min(max_cost_microusd, settings.JOB_MAX_COST_MICROUSD), tokens)
 
 
-def hold(*, key: ApiKey, grant: Grant, tokens: int, job_id: str, now: datetime) -> int:
+def hold(*, key: ApiKey, grant: Grant, tokens: int, job_id: str, place: Place | None = None, now: datetime) -> int:
     """Hold the job's cap in every budget above it, or what is left where that is less; the micro-dollars that are held.
 
-    Call it in the transaction that makes the job. Raises BudgetExceeded.
+    An item of a batch has its share in the batch's hold. Call it in the transaction that makes the job. Raises
+    BudgetExceeded.
     """
     amounts = wanted(grant.max_cost_microusd, tokens)
+    time_limit = timedelta(seconds=settings.JOB_TIMEOUT_SECONDS)
     reservation = budgets.reserve(
         project_id=key.project_id,
         key_id=key.pk,
         job_id=job_id,
         amount_microusd=amounts.microusd,
         tokens=amounts.tokens,
-        expires_at=now + 2 * timedelta(seconds=settings.JOB_TIMEOUT_SECONDS) + HOLD_GRACE,
+        expires_at=(place.expires_at if place else now + time_limit) + time_limit + HOLD_GRACE,
         now=now,
         shrink=True,
-        minimum_microusd=MINIMUM.microusd,
+        minimum_microusd=min(MINIMUM.microusd, place.share.microusd) if place else MINIMUM.microusd,
         minimum_tokens=MINIMUM.tokens,
+        out_of=budgets.Envelope(place.batch_id, place.share) if place else None,
     )
     return reservation.amount_microusd

@@ -11,6 +11,8 @@ from apps.audit import services as audit
 from apps.budgets import services as budgets
 from apps.claude import spec
 from apps.jobs import deliveries, details, eventlog, steps, usage
+from apps.jobs.batches.models import Batch
+from apps.jobs.batches.wire import terminal_event as batch_ended
 from apps.jobs.events import Event, dumps
 from apps.jobs.models import Call, Job, JobEvent, Status
 from apps.jobs.taskrequests import TaskRequest
@@ -82,7 +84,11 @@ def transcripts(job_ids: Sequence[str]) -> dict[str, list[Event]]:
     for row in JobEvent.objects.of_jobs(job_ids):
         stored.setdefault(row.job_id, []).append(Event(row.sequence_number, row.type, row.data))
     jobs = Job.objects.closed().filter(pk__in=job_ids).select_related("project")
-    return {job.id: [*stored.get(job.id, ()), terminal_event(job)] for job in jobs}
+    ended = {job.id: [*stored.get(job.id, ()), terminal_event(job)] for job in jobs}
+    if len(ended) < len(job_ids):  # batches are followed too; they have nothing but an end
+        batches = Batch.objects.finished().filter(pk__in=job_ids)
+        ended |= {batch.pk: [batch_ended(batch)] for batch in batches}
+    return ended
 
 
 def _settle(job: Job, outcome: spec.Outcome, now: datetime) -> None:

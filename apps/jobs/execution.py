@@ -20,6 +20,7 @@ from apps.claude.engine import Emit, Engine
 from apps.claude.spec import Outcome, RunSpec
 from apps.claude.taskspec import TaskSpec
 from apps.jobs import approvals, eventlog, health, queue, routes, valkey
+from apps.jobs.batches.feeder import Feeder
 from apps.jobs.closing import close
 from apps.jobs.database import AWAY, DatabaseThreads
 from apps.jobs.models import Job, Lane, Status
@@ -74,11 +75,18 @@ class Worker:
     async def _open(self) -> None:
         self._bell = asyncio.Event()
         self._writer = Writer()
+        self._feeder = Feeder()
         self._control = Subscriber(self._heard)
         self._control.add(valkey.control())
         self._client = valkey.async_client()
         self._claimer = asyncio.create_task(self._claim_until_drained())
-        services = (self._writer.run(), self._control.run(), self._beat_forever(), self._report_forever())
+        services = (
+            self._writer.run(),
+            self._control.run(),
+            self._feeder.run(),
+            self._beat_forever(),
+            self._report_forever(),
+        )
         self._services = [asyncio.create_task(service) for service in services]
 
     async def _drain(self, seconds: float) -> None:
@@ -101,6 +109,7 @@ class Worker:
                 await self._client.hdel(valkey.workers(), self.name)
         await self._client.aclose()
         self._database.close()
+        self._feeder.close()
 
     # -- claiming and running
 
@@ -192,6 +201,8 @@ class Worker:
                 pause = min(pause * 2, _CLOSE_RETRY_SECONDS)
         if terminal:
             self._writer.end(transcript, terminal)
+            if job.batch_id:
+                self._feeder.poke(job.batch_id)
         else:
             self._writer.drop(transcript)
 

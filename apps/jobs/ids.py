@@ -12,6 +12,11 @@ def new_job_id(now: datetime) -> str:
     return _job_id(now, secrets.randbits(62))
 
 
+def new_id(prefix: str, now: datetime) -> str:
+    """The same for other things than jobs."""
+    return prefix + new_job_id(now).removeprefix(PREFIX)
+
+
 def floor_id(moment: datetime) -> str:
     """The smallest id of this moment: ids below it are older."""
     return _job_id(moment, 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Q
 
+from apps.jobs.batches.models import Batch, BatchItem, StoredFile
 from apps.jobs.idempotency import IdempotentRequest
 from apps.jobs.ids import floor_id
 from apps.jobs.jsontext import JsonTextField
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOSED",
     "OPEN",
+    "Batch",
+    "BatchItem",
     "Call",
     "Drift",
     "IdempotentRequest",
@@ -31,6 +34,7 @@ __all__ = [
     "Lane",
     "Rollup",
     "Status",
+    "StoredFile",
 ]
 
 
@@ -173,6 +177,7 @@ class Job(models.Model):
             models.Index(fields=["api_key", "id"], name="job_key"),
             models.Index(fields=["session_id", "id"], condition=~Q(session_id=""), name="job_session"),
             models.Index(fields=["batch_id", "batch_index"], condition=~Q(batch_id=""), name="job_batch"),
+            models.Index(fields=["batch_id"], condition=Q(status__in=OPEN) & ~Q(batch_id=""), name="job_batch_open"),
         ]
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
 from apps.jobs import admission, eventlog, idempotency, refusals, repeats, routes, sessions, usage, valkey
 from apps.jobs.admission import Denied
+from apps.jobs.batches.places import Place
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
 from apps.jobs.idempotency import Once, WordReused
@@ -59,12 +60,14 @@ def submit(
     now: datetime,
     lane: Lane = Lane.INTERACTIVE,
     once: Once | None = None,
+    place: Place | None = None,
 ) -> Job:
     """Queue a job: routed, paced, granted, its cap held in every budget of its key, on record, or not at all.
 
     `rate` of the job is where its key's limits stand. Raises CredentialMissing, UnknownNames, SessionNotFound,
     SessionBusy, RateLimited, Denied or BudgetExceeded; the latter three are on record too. With `once` it is the job
-    that was submitted under that word before, whose `request_id` is another; raises WordReused.
+    that was submitted under that word before, whose `request_id` is another; raises WordReused. With `place` it is
+    an item of a batch; raises Taken if that has a job.
     """
     if credential() is None:
         raise CredentialMissing
@@ -73,34 +76,43 @@ def submit(
         return made
     chosen = routes.route(key=key, request=request, now=now) if request.model == AUTO else None
     asked = request.answered_by(chosen.model) if chosen else request
-    job = _new_job(key, asked, request_id, lane, now)
+    job = _new_job(key, asked, request_id, lane, place, now)
     job.route = chosen.to_json() if chosen else None
     tokens = admission.reckoned_tokens(asked, admission.size_of(job.request))
     try:
         with admission.paced(key=key, job=job, tokens=tokens) as job.rate, transaction.atomic():
             grant = admission.permit(key=key, request=asked)
             job.grant = grant.to_json()
-            job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, now=now)
+            job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, place=place, now=now)
             job.session_id = _session(key, asked, job.id, now)
             job.save(force_insert=True)
             _record("job.submitted", key, job, {"cap_microusd": job.cap_microusd}, now=now)
+            if place:
+                place.take(job.id)
             if once:
                 idempotency.remember(key=key, once=once, target=job.id, instead_of=failed, now=now)
             transaction.on_commit(ring)
     except idempotency.Raced:
         return submit(key=key, request=request, request_id=request_id, now=now, lane=lane, once=once)
-    except (Denied, BudgetExceeded) as refused:
-        with transaction.atomic():
-            _record_refusal(key, job, refused, now=now)
-            usage.note_refusal(job, "denied" if isinstance(refused, Denied) else "budget_exceeded", now=now)
-        raise
-    except RateLimited as refused:
-        if refusals.is_news(key.pk, refused):
-            _record_refusal(key, job, refused, now=now)
+    except (Denied, BudgetExceeded, RateLimited) as refused:
+        _note_refusal(key, job, refused, place, now=now)
         raise
     if chosen:
         routes.remember(key=key, decision=chosen.decision)
     return job
+
+
+def _note_refusal(
+    key: ApiKey, job: Job, refused: Denied | BudgetExceeded | RateLimited, place: Place | None, *, now: datetime
+) -> None:
+    """Put a refusal on record, unless it is the same as moments ago, or the item of a batch will be tried again."""
+    if isinstance(refused, RateLimited):
+        if refusals.is_news(key.pk, refused):
+            _record_refusal(key, job, refused, now=now)
+    elif not (place and place.may_wait and isinstance(refused, BudgetExceeded)):
+        with transaction.atomic():
+            _record_refusal(key, job, refused, now=now)
+            usage.note_refusal(job, "denied" if isinstance(refused, Denied) else "budget_exceeded", now=now)
 
 
 def _session(key: ApiKey, request: Request, job_id: str, now: datetime) -> str:
@@ -141,7 +153,7 @@ def _record(
     )
 
 
-def _new_job(key: ApiKey, request: Request, request_id: str, lane: Lane, now: datetime) -> Job:
+def _new_job(key: ApiKey, request: Request, request_id: str, lane: Lane, place: Place | None, now: datetime) -> Job:
     return Job(
         id=new_job_id(now),
         kind=request.kind,
@@ -154,8 +166,10 @@ def _new_job(key: ApiKey, request: Request, request_id: str, lane: Lane, now: da
         request=request.to_json(),
         session_id=request.session_id,
         cap_microusd=settings.JOB_MAX_COST_MICROUSD,
+        batch_id=place.batch_id if place else "",
+        batch_index=place.index if place else None,
         created_at=now,
-        expires_at=now + timedelta(seconds=settings.JOB_TIMEOUT_SECONDS),
+        expires_at=place.expires_at if place else now + timedelta(seconds=settings.JOB_TIMEOUT_SECONDS),
     )
 
 

@@ -11,6 +11,7 @@ from apps.audit.sealing import Raced
 from apps.budgets import services as budgets
 from apps.capabilities import services as capabilities
 from apps.jobs import artifacts, deliveries, health, idempotency, sessions, usage, valkey
+from apps.jobs.batches import feeding
 from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.ids import floor_id
 from apps.jobs.models import Job, JobEvent
@@ -35,6 +36,7 @@ def sweep(*, node: str, now: datetime) -> None:
     prune(now=now)
     if usage.fold():
         usage.raise_drifts(now=now)
+    feeding.tend(now=now)
     idempotency.prune(now=now)
     hold_slots(now=now)
     rotation.warn_expiring(now=now)
