@@ -24,7 +24,7 @@ class Site(AdminSite):
 
     site_title = site_header = "Claude Code API Service"
     index_title = "Overview"
-    site_url = "/docs"
+    site_url = "/"
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Staff; with a second factor, where the operator requires one."""

@@ -18,7 +18,7 @@ from apps.jobs.jobpage import facts
 from apps.jobs.models import Job
 from apps.jobs.reasons import explain
 from apps.jobs.taskadmin import ApprovalAdmin, DeliveryAdmin, SessionAdmin
-from apps.jobs.templatetags.jobs_admin import job_status
+from apps.jobs.templatetags.jobs_admin import few, job_status
 from apps.permissions.words import dollars
 
 __all__ = ["ApprovalAdmin", "DeliveryAdmin", "JobAdmin", "SessionAdmin"]
@@ -46,19 +46,7 @@ class JobAdmin(_ReadOnly, admin.ModelAdmin[Job]):
     """Newest first; narrowed by time, status, error, model and kind, and from anywhere by key and project."""
 
     change_form_template = "jobs/job.html"
-    list_display = [
-        "short",
-        "state",
-        "why",
-        "project",
-        "key",
-        "kind",
-        "model",
-        "tokens",
-        "cost",
-        "submitted",
-        "seconds",
-    ]
+    list_display = ["short", "state", "who", "what", "tokens", "cost", "submitted", "seconds"]
     list_select_related = ["project", "api_key"]
     list_filter = [SpanFilter, StatusFilter, ErrorFilter, ModelFilter, KindFilter]
     list_per_page = 50
@@ -136,20 +124,21 @@ class JobAdmin(_ReadOnly, admin.ModelAdmin[Job]):
 
     @admin.display(description="Status")
     def state(self, job: Job) -> str:
-        """A mark and a word."""
-        return job_status(job)
-
-    @admin.display(description="Error")
-    def why(self, job: Job) -> str:
-        """What it failed with; what that means for those who point at it."""
+        """A mark and a word; what it failed with, and what that means for those who point at it."""
         if not job.error_code:
-            return "–"
-        return format_html('<span title="{}">{}</span>', explain(job.error_code), job.error_code)
+            return job_status(job)
+        return format_html('{}<small title="{}">{}</small>', job_status(job), explain(job.error_code), job.error_code)
 
-    @admin.display(description="Key")
-    def key(self, job: Job) -> str:
-        """Who asked."""
-        return link(job.api_key.name, "keys_apikey", job.api_key_id)
+    @admin.display(description="Who")
+    def who(self, job: Job) -> str:
+        """The project and the key."""
+        project = link(job.project, "keys_project", job.project_id)
+        return format_html("{} › {}", project, link(job.api_key.name, "keys_apikey", job.api_key_id))
+
+    @admin.display(description="What")
+    def what(self, job: Job) -> str:
+        """The model, and what it was asked for."""
+        return format_html("{}<small>{}</small>", job.model, job.kind)
 
     @admin.display(description="Submitted (UTC)")
     def submitted(self, job: Job) -> str:
@@ -160,7 +149,8 @@ class JobAdmin(_ReadOnly, admin.ModelAdmin[Job]):
     def tokens(self, job: Job) -> str:
         """Read and written."""
         read = job.input_tokens + job.cache_read_input_tokens + job.cache_creation_input_tokens
-        return f"{read:,} in, {job.output_tokens:,} out"
+        exact = f"{read:,} in, {job.output_tokens:,} out"
+        return format_html('<span title="{}">{} in, {} out</span>', exact, few(read), few(job.output_tokens))
 
     @admin.display(description="Cost")
     def cost(self, job: Job) -> str:

@@ -5,6 +5,8 @@ REASONS = {
     "JOB_IDLE_SECONDS and the seconds of the key's profile.",
     "cost_limit": "Going on would have cost more than its cap: the least of JOB_MAX_COST_USD, its profile and what "
     "its budgets had left.",
+    "resource_limit": "It took more memory, processes, files or time of the machine than a task may.",
+    "jail_unavailable": "Its worker cannot contain a task: `bin/manage doctor` on that node says what is missing.",
     "max_turns": "It took as many turns as its profile or its request allows.",
     "invalid_request": "The model's provider refused the request; its own words are below.",
     "invalid_output": "The answer was not what its schema or tools ask for, the second time too.",

@@ -21,6 +21,14 @@ def job_status(job: Job) -> SafeString:
     )
 
 
+def few(tokens: int) -> str:
+    """`950`, `12.4k`, `3.97M`."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if tokens >= size:
+            return f"{tokens / size:.3g}{unit}"
+    return str(tokens)
+
+
 @register.filter
 def grouped(number: int) -> str:
     """`12,400`."""
