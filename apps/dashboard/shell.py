@@ -14,6 +14,8 @@ SECTIONS = (
     ("jobs", "Jobs", "j", Role.VIEWER),
     ("keys", "Keys", "k", Role.VIEWER),
     ("budgets", "Budgets", "b", Role.VIEWER),
+    ("capabilities", "Capabilities", "c", Role.VIEWER),
+    ("playground", "Playground", "p", Role.MEMBER),
     ("audit", "Audit", "a", Role.OWNER),
 )
 """Name of the address and the icon, word, key to go there, and whose it is."""

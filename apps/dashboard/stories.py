@@ -83,8 +83,8 @@ def asked(job: Job) -> list[Said]:
     """What the job was asked: its system prompt, and its turns or its description."""
     request = job.request
     said = [Said("System", str(request["system"]))] if request.get("system") else []
-    if text := request.get("description") or request.get("prompt"):
-        return [*said, Said("Asked", str(text))]
+    if text := request.get("prompt") or request.get("description"):
+        return [*said, Said("Asked", _text(text))]
     for turn in request.get("turns") or ():
         said.append(Said("Asked" if turn.get("role") == "user" else "Answered", _text(turn.get("content"))))
     return said

@@ -18,6 +18,9 @@ SHOWN = 20_000
 """Characters of one input or result that a page shows; the API has all of it."""
 
 
+_DECIDED = {"once": "Approved once", "job": "Approved for the rest of the job", "deny": "Denied"}
+
+
 @dataclass(eq=False, slots=True)
 class Step:
     """One thing that happened. `anchor` is stable: a later view of the same job names the same step so."""
@@ -52,6 +55,11 @@ class Step:
     def waits(self) -> bool:
         """Whether somebody has to decide."""
         return self.kind == "approval" and not self.decision
+
+    @property
+    def decided(self) -> str:
+        """What became of an approval."""
+        return _DECIDED.get(self.decision, self.decision)
 
     @property
     def running(self) -> bool:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.dashboard.views import audit, budgets, home, jobs, keys, live, overview
+from apps.dashboard.views import audit, budgets, capabilities, home, jobs, keys, live, overview, playground, refused
 
 app_name = "dashboard"
 of_a_project: list[URLPattern | URLResolver] = [
@@ -13,6 +13,12 @@ of_a_project: list[URLPattern | URLResolver] = [
     path("jobs/<str:job_id>", jobs.one, name="job"),
     path("jobs/<str:job_id>/feed", live.job, name="job-feed"),
     path("jobs/<str:job_id>/cancel", jobs.cancel, name="job-cancel"),
+    path("jobs/<str:job_id>/approvals/<str:call_id>", jobs.decide, name="job-decide"),
+    path("jobs/<str:job_id>/artifacts/<path:name>", jobs.artifact, name="job-artifact"),
+    path("refused", refused.index, name="refused"),
+    path("capabilities", capabilities.index, name="capabilities"),
+    path("playground", playground.index, name="playground"),
+    path("playground/ticket", playground.ticket, name="playground-ticket"),
     path("keys", keys.index, name="keys"),
     path("keys/new", keys.new, name="key-new"),
     path("keys/<str:public_id>", keys.one, name="key"),

@@ -31,6 +31,7 @@
         for (const open of there.querySelectorAll("details[open] > pre, details[open] .code")) made.querySelector(`#${CSS.escape(open.id)}`)?.closest("details")?.setAttribute("open", "");
         there.replaceWith(made);
       } else story().append(made);
+      for (const token of made.querySelectorAll('[name="csrfmiddlewaretoken"]')) token.value = document.body.dataset.csrf;
       htmx.process(made);
       last = made;
       carets(last);

@@ -59,7 +59,7 @@ def _team(team: Team, rng: Random, *, start: datetime, now: datetime) -> None:
 
 def _issue(project: Project, key: Key, start: datetime) -> ApiKey:
     profile = Profile.objects.filter(slug=key.profile).first()
-    limits = Limits(60 if key.kind == "chat" else 20, 400_000, 8)
+    limits = Limits(60 if key.kind == "chat" else 20, None, 8)
     return keys.issue_on(
         project=project, terms=Terms(name=key.name, profile=profile, limits=limits), actor=PERSON, now=start
     )[0]
@@ -110,7 +110,7 @@ def _run(project: Project, key: ApiKey, made: Made, *, at: datetime, now: dateti
         )
     except budgets.BudgetExceeded as refused:
         audit.record(**deed, action="job.refused", outcome="refused", reason=str(refused), data=what, now=at)
-        usage.note_refusal(job, "insufficient_quota", now=at)
+        usage.note_refusal(job, "budget_exceeded", now=at)
         return
     job.cap_microusd = held.amount_microusd
     job.status, job.started_at, job.lease_until = Status.IN_PROGRESS, at + made.queued, at + timedelta(hours=1)

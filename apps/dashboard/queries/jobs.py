@@ -92,15 +92,19 @@ def pulse(project_id: int) -> str:
 def prompt_of(job: Job) -> str:
     """What was asked, in one line; only for people who may see the job."""
     request = job.request
-    text = str(request.get("description") or request.get("prompt") or "")
+    text = _words(request.get("prompt") or request.get("description"))
     for turn in reversed(request.get("turns") or ()):
         if text or turn.get("role") != "user":
             continue
-        content = turn.get("content")
-        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        text = " ".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict))
+        text = _words(turn.get("content"))
     line = " ".join(text.split())
     return line if len(line) <= 200 else line[:199] + "…"
+
+
+def _words(content: object) -> str:
+    if not isinstance(content, list):
+        return str(content or "")
+    return " ".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
 
 
 def _light(jobs: JobQuerySet) -> JobQuerySet:

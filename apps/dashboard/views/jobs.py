@@ -1,9 +1,12 @@
 """Jobs: the list, one job's story, and the ways to end it."""
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
@@ -12,8 +15,9 @@ from apps.dashboard import deeds, stories
 from apps.dashboard.queries import jobs as queries
 from apps.dashboard.shell import show
 from apps.dashboard.visits import Visit, page
-from apps.jobs import details
+from apps.jobs import approvals, artifacts, details
 from apps.jobs.models import Job
+from apps.jobs.reasons import explain
 from apps.keys.models import Role
 
 
@@ -54,6 +58,8 @@ def one(request: HttpRequest, visit: Visit, job_id: str) -> HttpResponse:
         "story": story,
         "left": details.read(job.details),
         "calls": story.calls,
+        "why": explain(job.error_code),
+        "live": job.is_open,
     }
     if request.headers.get("HX-Request"):
         return show(request, visit, "job#job_body", context)
@@ -70,6 +76,42 @@ def cancel(request: HttpRequest, visit: Visit, job_id: str) -> HttpResponse:
     else:
         messages.info(request, "The job had ended already.")
     return redirect("dashboard:job", visit.project.slug, job.pk)
+
+
+@require_POST
+@page(Role.MEMBER)
+def decide(request: HttpRequest, visit: Visit, job_id: str, call_id: str) -> HttpResponse:
+    """Let a tool call that waits run once, let its tool run for the rest of the job, or deny the call."""
+    decision = request.POST.get("decision", "")
+    if decision not in approvals.DECISIONS:
+        raise BadRequest("A decision is once, job or deny.")
+    try:
+        approvals.decide(job=_job(visit, job_id), call_id=call_id, decision=decision, **visit.deed)
+    except approvals.ApprovalNotFound as error:
+        raise Http404(str(error)) from None
+    except approvals.NotWaiting as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "Denied." if decision == "deny" else "Approved; the job goes on.")
+    return redirect("dashboard:job", visit.project.slug, job_id)
+
+
+@require_GET
+@page()
+def artifact(request: HttpRequest, visit: Visit, job_id: str, name: str) -> HttpResponseBase:
+    """A file that a task left. Whatever it holds, a browser only ever saves it."""
+    try:
+        found = artifacts.open_artifact(job=_job(visit, job_id), name=name)
+    except (artifacts.ArtifactNotFound, artifacts.ArtifactGone) as error:
+        raise Http404(str(error)) from None
+    headers = {"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "no-store"}
+    return FileResponse(
+        found.file,
+        as_attachment=True,
+        filename=PurePosixPath(found.name).name,
+        content_type="application/octet-stream",
+        headers=headers,
+    )
 
 
 def _job(visit: Visit, job_id: str) -> Job:

@@ -68,7 +68,7 @@ async def _story(job_id: str, told: list[Event], after: int, there: Visit) -> As
                 batch = waiting.result()
                 if batch is None:
                     return
-                for frame in _frames(timeline, batch, there):
+                for frame in _frames(timeline, batch, there, job_id):
                     yield frame
                 if timeline.ended:
                     return
@@ -77,7 +77,7 @@ async def _story(job_id: str, told: list[Event], after: int, there: Visit) -> As
             waiting.cancel()
 
 
-def _frames(timeline: Timeline, batch: Sequence[Event], there: Visit) -> list[str]:
+def _frames(timeline: Timeline, batch: Sequence[Event], there: Visit, job_id: str) -> list[str]:
     """What a batch of events changes on the page: text grows, steps come or are replaced."""
     frames: list[str] = []
     for event in batch:
@@ -91,12 +91,12 @@ def _frames(timeline: Timeline, batch: Sequence[Event], there: Visit) -> list[st
             frames.append(_frame("text", {"step": step.anchor, "text": str(event.data.get("text", ""))}))
         elif event.type != "tool_input":
             top = _top(step)
-            frames.append(_frame("step", {"step": top.anchor, "html": _html(top, there)}))
+            frames.append(_frame("step", {"step": top.anchor, "html": _html(top, there, job_id)}))
     return frames
 
 
-def _html(step: Step, there: Visit) -> str:
-    context = {"step": step, "live": True, "visit": there, "project": there.project}
+def _html(step: Step, there: Visit, job_id: str) -> str:
+    context = {"step": step, "live": True, "visit": there, "project": there.project, "job": {"pk": job_id}}
     return render_to_string("dashboard/parts/step.html", context)
 
 
