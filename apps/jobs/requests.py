@@ -105,7 +105,7 @@ class ChatRequest:
     def question(self) -> Question:
         """The last turn, and how much came before it. Conversations that begin alike are one to the router."""
         texts = [_text_of(turn) for turn in self.turns]
-        opening = self.session_id or f"{self.system}\0{texts[0]}"
+        opening = texts[0] if self.session_id else f"{self.system}\0{texts[0]}"  # in a session it need not come again
         return Question(
             text=texts[-1],
             context_chars=len(self.system) + sum(map(len, texts[:-1])),
@@ -114,7 +114,7 @@ class ChatRequest:
             images=sum(block.get("type") == "image" for block in self.turns[-1].content),
             structured=self.output_schema is not None,
             conversation=hashlib.sha256(opening.encode(errors="replace")).hexdigest()[:32],
-            follows=len(texts) > 1 or bool(self.session_id),
+            follows=len(texts) > 1,
         )
 
     def answered_by(self, model: str) -> Self:

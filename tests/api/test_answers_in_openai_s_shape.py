@@ -60,6 +60,7 @@ def test_what_openai_has_no_field_for_stands_apart() -> None:
     assert answer["x_claude"] == {
         "job_id": JOB["id"],
         "model": "claude-sonnet-5-5",
+        "session_id": None,
         "routed_from": None,
         "route": None,
         "cost_usd": 0.00125,

@@ -40,7 +40,7 @@ def test_each_error_code_has_a_status_and_advice(
 
 def test_every_code_that_the_engine_knows_has_a_rule() -> None:
     of_the_engine = "timeout cost_limit cli_error upstream_error rate_limited cancelled invalid_request overloaded "
-    of_the_engine += "invalid_output"
+    of_the_engine += "invalid_output resource_limit jail_unavailable"
     of_the_queue = "worker_lost expired"
     assert {*of_the_engine.split(), *of_the_queue.split()} == set(RULES)
 

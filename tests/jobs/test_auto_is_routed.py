@@ -77,9 +77,10 @@ def test_follow_ups_stay_with_their_conversation_s_tier(atlas: ApiKey, borealis:
 
 
 def test_a_session_is_a_conversation(atlas: ApiKey, now: datetime) -> None:
-    submit(atlas, auto(HARD, session_id="s1"), now)
-    assert submit(atlas, auto(EASY, session_id="s1"), now).model == OPUS
-    assert submit(atlas, auto(EASY, session_id="s2"), now).model == HAIKU
+    first = submit(atlas, auto(HARD, session_id="new"), now)
+    follow_up = auto(HARD, "Here it is.", EASY, session_id=first.session_id)
+    assert routes.route(key=atlas, request=follow_up, now=now).model == OPUS
+    assert submit(atlas, auto(EASY, session_id="new"), now).model == HAIKU
 
 
 def test_without_valkey_a_follow_up_is_judged_by_itself(
