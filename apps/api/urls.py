@@ -19,6 +19,7 @@ from apps.api.views.route import RouteRequest
 from apps.api.views.sessions import Fork, OneSession, Sessions
 from apps.api.views.tasks import Tasks
 from apps.api.views.tickets import Tickets
+from apps.api.views.usage import Usage
 from apps.api.views.webhooks import Redeliver, WebhookSecret
 
 urlpatterns = [
@@ -48,6 +49,7 @@ urlpatterns = [
     path("v1/sessions/<str:session_id>", OneSession.as_view(), name="session"),
     path("v1/sessions/<str:session_id>/fork", Fork.as_view(), name="session-fork"),
     path("v1/ws-tickets", Tickets.as_view(), name="ws-tickets"),
+    path("v1/usage", Usage.as_view(), name="usage"),
     path("health", Health.as_view(), name="health"),
     path("ready", Ready.as_view(), name="ready"),
     path("openapi.json", OpenApi.as_view(), name="openapi"),

@@ -19,9 +19,10 @@ from apps.jobs.models import Job
 from apps.jobs.reasons import explain
 from apps.jobs.taskadmin import ApprovalAdmin, DeliveryAdmin, SessionAdmin
 from apps.jobs.templatetags.jobs_admin import few, job_status
+from apps.jobs.usageadmin import DriftAdmin, RollupAdmin
 from apps.permissions.words import dollars
 
-__all__ = ["ApprovalAdmin", "DeliveryAdmin", "JobAdmin", "SessionAdmin"]
+__all__ = ["ApprovalAdmin", "DeliveryAdmin", "DriftAdmin", "JobAdmin", "RollupAdmin", "SessionAdmin"]
 
 MOST_CANCELLED = 1000
 _WORDS = ["request", "result", "details", "stop_sequence"]

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 
 from apps.audit.models import AuditEvent
 from apps.budgets.verifying import verify
@@ -141,3 +142,12 @@ def test_a_cost_that_drifts_is_put_on_record_once(atlas: ApiKey) -> None:
     assert AuditEvent.objects.filter(action="cost.drifted", target_id=HAIKU).count() == 1
     [row] = usage.totals(Scope(None), since=NOON, until=NOON)
     assert row.figures.drifts == ("cli",)
+
+
+def test_the_admin_lists_what_usage_is_read_from_and_changes_nothing(history: None, admin_client: Client) -> None:
+    for address in ("/admin/jobs/rollup/", "/admin/jobs/rollup/?span__exact=1440", "/admin/jobs/drift/"):
+        assert admin_client.get(address, headers={"host": "localhost"}).status_code == 200
+    row = Rollup.objects.latest("pk")
+    page = admin_client.get(f"/admin/jobs/rollup/{row.pk}/change/", headers={"host": "localhost"}).content.decode()
+    assert HAIKU in page or SONNET in page
+    assert 'name="_save"' not in page

@@ -9,7 +9,7 @@ from apps.jobs.usage.figures import Figures
 from apps.jobs.usage.folding import fold
 from apps.jobs.usage.histograms import Spread
 from apps.jobs.usage.noting import note, note_refusal
-from apps.jobs.usage.reading import DIMENSIONS, Dimension, Row, Scope, Series, series, top, totals
+from apps.jobs.usage.reading import DIMENSIONS, Dimension, Row, Scope, Series, TooMuch, quarters, series, top, totals
 from apps.jobs.usage.spans import STEPS, StepName
 
 __all__ = [
@@ -22,9 +22,11 @@ __all__ = [
     "Series",
     "Spread",
     "StepName",
+    "TooMuch",
     "fold",
     "note",
     "note_refusal",
+    "quarters",
     "raise_drifts",
     "series",
     "top",

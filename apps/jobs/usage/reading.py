@@ -4,7 +4,7 @@ Each question takes the same number of queries however much there is: one for th
 the names of keys and of projects where it is grouped by them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import add, itemgetter
@@ -24,8 +24,14 @@ Measure = Literal["cost_microusd", "requests", "input_tokens", "output_tokens", 
 _COLUMN: Mapping[Dimension, str] = {"project": "project_id", "key": "api_key_id"}
 _BY_STATUS = [f"SUM(CASE WHEN status = '{status}' THEN requests ELSE 0 END)" for status in STATUSES]
 _SUMS = ", ".join(f"CAST({each} AS BIGINT)" for each in [*_BY_STATUS, *(f"SUM({name})" for name in SUMS)])
+MOST_ROWS = 20_000
+"""An answer with more is for a narrower question."""
 Key = tuple[int, tuple[Any, ...]]
 """A step's beginning (Unix seconds; 0 without steps) and the values of a group."""
+
+
+class TooMuch(ValueError):
+    """The answer would have more than MOST_ROWS rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def series(
 ) -> Series:
     """Usage by steps of local time, widened to whole steps. Without groups each step has a row, empty ones too.
 
-    Requests count where they ended. Raises ValueError for an unknown time zone.
+    Requests count where they ended. Raises TooMuch, and ValueError for an unknown time zone.
     """
     zone = spans.zone_of(tz)
     start, end = spans.widen(since, until, step, zone)
@@ -88,12 +94,20 @@ def series(
 
 
 def totals(scope: Scope, *, since: datetime, until: datetime, group_by: Sequence[Dimension] = ()) -> tuple[Row, ...]:
-    """Usage from the quarter hour of `since` to that of `until`, inclusive, by groups; ungrouped there is one row."""
+    """Usage from the quarter hour of `since` to that of `until`, inclusive, by groups; ungrouped there is one row.
+
+    Raises TooMuch.
+    """
     start, end = spans.floor(since, spans.QUARTER), spans.ceiling(until, spans.QUARTER)
     found = _ask(scope, [Stretch(start, max(start + spans.QUARTER, end), 0)], None, group_by, ZoneInfo("UTC"))
     if not group_by:
         found = found or {(0, ()): _NOTHING}
     return _rows_of(found, group_by, {})
+
+
+def quarters(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """What `totals` of these covers."""
+    return spans.moment(spans.floor(since, spans.QUARTER)), spans.moment(spans.ceiling(until, spans.QUARTER))
 
 
 def top(
@@ -147,7 +161,11 @@ def _ask(
     grouped = ", ".join([f"{_step(pieces, step)} AS step", *columns])
     numbers = ", ".join(str(number + 1) for number in range(1 + len(columns)))
     sums: dict[Key, list[int]] = {}
-    for row in _rows(f"SELECT {grouped}, {_SUMS} FROM jobs_rollup WHERE {where} GROUP BY {numbers}", parameters):  # noqa: S608
+    question = f"SELECT {grouped}, {_SUMS} FROM jobs_rollup WHERE {where} GROUP BY {numbers} LIMIT {MOST_ROWS + 1}"  # noqa: S608
+    found = _rows(question, parameters)
+    if len(found) > MOST_ROWS:
+        raise TooMuch(f"This would be more than {MOST_ROWS:,} rows; ask for less time, longer steps or fewer groups.")
+    for row in found:
         key = (_begins(row[0], pieces, step, zone), tuple(row[1 : 1 + len(columns)]))
         here = row[1 + len(columns) :]
         sums[key] = list(map(add, sums[key], here)) if key in sums else list(here)
@@ -201,7 +219,7 @@ def _begins(value: int, pieces: Sequence[Stretch], step: StepName | None, zone: 
     return spans.day_start(spans.step_of(spans.day_number(value), step), zone)
 
 
-def _rows(statement: str, parameters: Sequence[int | str]) -> Iterable[tuple[Any, ...]]:
+def _rows(statement: str, parameters: Sequence[int | str]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
