@@ -1,11 +1,16 @@
 """Folding rows of single jobs into the sums of quarter hours, hours and days. The sweep does it; any number may."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from django.db import connection, transaction
 
 from apps.jobs.rollups import PLACE, SUMS, Rollup
 from apps.jobs.usage.spans import TIERS
 
 AT_ONCE = 5_000
+FOLDING = 0x636375
 _GROUP = [name for name in PLACE if name not in ("span", "start", "job_id")]
 _TAKE = "SELECT id FROM jobs_rollup WHERE span = 0 ORDER BY id LIMIT %s"
 # In the order of the constraint, so that two who fold at the same time never want two rows crosswise.
@@ -26,6 +31,8 @@ def fold(*, limit: int = AT_ONCE) -> int:
     if not Rollup.objects.unfolded().exists():
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
+        if not _may_fold(cursor):
+            return 0
         locked = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
         cursor.execute(_TAKE + locked, [limit])
         # Whole numbers of our own, written out: SQLite takes no more than 32,766 parameters.
@@ -36,3 +43,27 @@ def fold(*, limit: int = AT_ONCE) -> int:
                 cursor.execute(_FOLD.format(ids=ids), [span // 60, span, span])
             cursor.execute(_DELETE.format(ids=ids))
     return len(taken)
+
+
+@contextmanager
+def nobody_else_folds() -> Iterator[None]:
+    """Whoever folds now is waited for; in the block only this connection may. On SQLite its transaction is enough.
+
+    Not for use in a transaction: the block must see what was folded before it began.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [FOLDING])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [FOLDING])
+
+
+def _may_fold(cursor: Any) -> bool:
+    if connection.vendor != "postgresql":
+        return True
+    cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [FOLDING])
+    return bool(cursor.fetchone()[0])

@@ -7,7 +7,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from apps.audit import services as audit
 from apps.budgets.verifying import align
@@ -15,11 +15,10 @@ from apps.claude.spec import Usage
 from apps.jobs.models import Job, Rollup
 from apps.jobs.rollups import PLACE, SUMS
 from apps.jobs.usage import facts
-from apps.jobs.usage.folding import fold
+from apps.jobs.usage.folding import fold, nobody_else_folds
 from apps.jobs.usage.spans import QUARTER, floor
 
 AT_ONCE = 5_000
-MOST_TRIES = 10
 _JOBS = """
     SELECT id, project_id, api_key_id, model, kind, status, error_code, estimated, cli_cost_microusd,
     created_at, started_at, first_token_at, finished_at FROM jobs_job WHERE finished_at IS NOT NULL ORDER BY id
@@ -39,14 +38,8 @@ def rebuild(*, actor: str, now: datetime) -> int:
 
     Refusals are kept as they are, since they left no job.
     """
-    for tries_left in reversed(range(MOST_TRIES)):
-        try:
-            with transaction.atomic():
-                return _rebuild(actor, now)
-        except OperationalError:  # PostgreSQL: a sweep folded in the same moment
-            if not tries_left or connection.vendor != "postgresql":
-                raise
-    raise AssertionError("unreachable")
+    with nobody_else_folds(), transaction.atomic():
+        return _rebuild(actor, now)
 
 
 def catch_up(*, now: datetime) -> int:
@@ -60,7 +53,7 @@ def _rebuild(actor: str, now: datetime) -> int:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        # First, and all at once: then no sweep folds what was there, and what comes later is not seen here.
+        # The snapshot begins here: what is deleted is of jobs that are read, and what comes later is left alone.
         cursor.execute("DELETE FROM jobs_rollup WHERE status <> %s", [facts.REFUSED])
         jobs, rows = 0, _counted()
         while batch := list(islice(rows, AT_ONCE)):
