@@ -6,6 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apps.api import errors
 from apps.api.views.approvals import Approvals, Decide
 from apps.api.views.artifacts import Artifact, Artifacts
+from apps.api.views.batch import BatchCancel, Batches, OneBatch
 from apps.api.views.capabilities import Capabilities
 from apps.api.views.chat import ChatCompletions
 from apps.api.views.docs import OpenApi, redoc, swagger
@@ -33,6 +34,9 @@ urlpatterns = [
     path("v1/responses/<str:response_id>/cancel", ResponseCancel.as_view(), name="response-cancel"),
     path("v1/route", RouteRequest.as_view(), name="route"),
     path("v1/task", Tasks.as_view(), name="task"),
+    path("v1/batch", Batches.as_view(), name="batch"),
+    path("v1/batch/<str:batch_id>", OneBatch.as_view(), name="one-batch"),
+    path("v1/batch/<str:batch_id>/cancel", BatchCancel.as_view(), name="batch-cancel"),
     path("v1/capabilities", Capabilities.as_view(), name="capabilities"),
     path("v1/jobs", Jobs.as_view(), name="jobs"),
     path("v1/jobs/<str:job_id>", OneJob.as_view(), name="job"),

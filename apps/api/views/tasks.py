@@ -39,7 +39,7 @@ class Tasks(View):
             longest_seconds=settings.JOB_TIMEOUT_SECONDS,
         )
         job = self.submit(reading.task)
-        return _answer(job, self.caller, stream=reading.stream, later=_is_async(request))
+        return _answer(job, self.caller, stream=reading.stream, later=is_async(request))
 
 
 def _answer(job: Job, key: ApiKey, *, stream: bool, later: bool) -> HttpResponseBase:
@@ -76,7 +76,7 @@ async def _streamed(job_id: str, key: ApiKey) -> AsyncGenerator[bytes]:
             yield part
 
 
-def _is_async(request: Request) -> bool:
+def is_async(request: Request) -> bool:
     """Whether the client prefers not to wait (RFC 7240)."""
     wishes = request.META.get("HTTP_PREFER", "").lower().replace(";", ",").split(",")
     return "respond-async" in (wish.strip() for wish in wishes)

@@ -14,8 +14,10 @@ from apps.jobs.admission import HOLD_GRACE, MINIMUM
 from apps.jobs.batches import feeding
 from apps.jobs.batches.items import NewItem, row
 from apps.jobs.batches.models import Batch, BatchItem, BatchStatus
+from apps.jobs.engines import credential
 from apps.jobs.idempotency import Once
 from apps.jobs.ids import new_id
+from apps.jobs.services import CredentialMissing
 from apps.keys.models import ApiKey
 
 MAX_ITEMS = 10_000
@@ -39,9 +41,11 @@ def create(
     """A batch of these items, with one hold for all of them, on record. `feed` begins it.
 
     Its hold is what its items are reckoned to cost, or what is left in the key's budgets if that is less; then the last
-    items may come to nothing for want of money. Raises BudgetExceeded if not even one item could be paid, and Raced if
-    the same was asked under the word of `once` in this moment.
+    items may come to nothing for want of money. Raises CredentialMissing, BudgetExceeded if not even one item could be
+    paid, and Raced if the same was asked under the word of `once` in this moment.
     """
+    if credential() is None:
+        raise CredentialMissing
     batch = _new(key, len(items), request_id, endpoint, input_file_id, metadata, now)
     rows = [row(new, batch_id=batch.id, index=index) for index, new in enumerate(items)]
     shares = [Amounts(each.share_microusd, each.share_tokens) for each in rows if each.waiting]
