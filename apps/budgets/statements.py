@@ -23,10 +23,14 @@ _WINDOW: Final = (
     "w.id, w.starts_at, w.ends_at, w.horizon_at, "
     "w.spent_microusd, w.spent_tokens, w.reserved_microusd, w.reserved_tokens"
 )
-# Two halves with an index each: a project may have a budget for each of its ten thousand keys.
+# Two halves with an index each: a project may have a budget for each of its ten thousand keys. A rotated key's budgets
+# are its successor's now, and bind both while the old one still works.
 _BINDING: Final = (
-    f"SELECT {_RULE} FROM budgets_budget b WHERE b.active AND b.project_id = %s AND b.api_key_id IS NULL "  # noqa: S608
-    f"UNION ALL SELECT {_RULE} FROM budgets_budget b WHERE b.active AND b.api_key_id = %s ORDER BY 1"
+    "WITH RECURSIVE successor(id) AS (SELECT CAST(%s AS bigint) UNION "  # noqa: S608
+    "SELECT k.id FROM keys_apikey k JOIN successor ON k.rotated_from_id = successor.id) "
+    f"SELECT {_RULE} FROM budgets_budget b WHERE b.active AND b.project_id = %s AND b.api_key_id IS NULL "
+    f"UNION ALL SELECT {_RULE} FROM budgets_budget b WHERE b.active AND b.api_key_id IN (SELECT id FROM successor) "
+    "ORDER BY 1"
 )
 _LOCK: Final = f"SELECT {_WINDOW} FROM budgets_budgetwindow w WHERE w.budget_id = %s AND w.starts_at = %s"  # noqa: S608
 _TAKE: Final = (
@@ -113,7 +117,7 @@ class Entry:
 
 def binding(*, project_id: int, key_id: int | None, now: datetime) -> list[Rule]:
     """The rules of the active budgets of the project and the key, by their ids."""
-    return [_rule(row, now) for row in _rows(_BINDING, [project_id, key_id])]
+    return [_rule(row, now) for row in _rows(_BINDING, [key_id, project_id])]
 
 
 def lock_window(rule: Rule, starts_at: datetime) -> Window | None:

@@ -1,7 +1,7 @@
 """Keys that end: a successor in time, and a word before it is too late."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,15 +15,25 @@ WARNING = timedelta(days=7)
 """How long before its end a key is warned about."""
 LONGEST_OVERLAP = timedelta(days=90)
 
-_with_rotation: list[Callable[[ApiKey, ApiKey], object]] = []
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """Who rotates, from where and when, for the record."""
+
+    actor: str
+    ip: str | None
+    now: datetime
+
+
+_with_rotation: list[Callable[[ApiKey, ApiKey, Deed], object]] = []
 
 
 class NotRotatable(Exception):
     """The key does not work any more, or has a successor already; the message says which and what to do."""
 
 
-def with_rotation(act: Callable[[ApiKey, ApiKey], object]) -> None:
-    """Have `act(old, new)` called in every rotation's transaction: upper floors hand on what hangs on the key."""
+def with_rotation(act: Callable[[ApiKey, ApiKey, Deed], object]) -> None:
+    """Have `act(old, new, deed)` called in every rotation's transaction: upper floors hand on what hangs on the key."""
     _with_rotation.append(act)
 
 
@@ -43,12 +53,20 @@ def rotate(*, key: ApiKey, overlap: timedelta, actor: str, now: datetime, ip: st
         successor = replace(terms, expires_at=now + lifetime if lifetime else None)
         new, secret = issuing.create(project=old.project, terms=successor, now=now, rotated_from=old)
         for act in _with_rotation:
-            act(old, new)
+            act(old, new, Deed(actor=actor, ip=ip, now=now))
         data = {"rotated_from": old.public_id, "after": successor.to_json()}
         records.of_key("key.issued", new, data, actor=actor, now=now, ip=ip)
         _retire(old, new, terms, min(filter(None, (old.expires_at, now + overlap))), actor=actor, now=now, ip=ip)
     services.forget(key)
     return new, secret
+
+
+def lineage(key_id: int) -> list[int]:
+    """The key and those that have taken its place, one after the other."""
+    ids = [key_id]
+    while successor := ApiKey.objects.filter(rotated_from=ids[-1]).values_list("pk", flat=True).first():
+        ids.append(successor)
+    return ids
 
 
 def warn_expiring(*, within: timedelta = WARNING, now: datetime) -> list[ApiKey]:

@@ -24,7 +24,7 @@ def handed_on() -> Iterator[list[tuple[int, int]]]:
     """The pairs of old and new keys that upper floors were told of."""
     pairs: list[tuple[int, int]] = []
     before = list(rotation._with_rotation)
-    rotation.with_rotation(lambda old, new: pairs.append((old.pk, new.pk)))
+    rotation.with_rotation(lambda old, new, deed: pairs.append((old.pk, new.pk)))
     yield pairs
     rotation._with_rotation[:] = before
 
@@ -122,7 +122,7 @@ def test_what_hangs_on_a_key_can_be_handed_on_with_it(handed_on: list[tuple[int,
 
 
 def test_a_rotation_that_cannot_be_handed_on_did_not_happen(handed_on: list[tuple[int, int]]) -> None:
-    def fail(old: ApiKey, new: ApiKey) -> None:
+    def fail(old: ApiKey, new: ApiKey, deed: rotation.Deed) -> None:
         raise RuntimeError("budgets are away")
 
     rotation.with_rotation(fail)

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from apps.budgets.fitting import Rule, increased
 from apps.budgets.periods import Cycle, period_name
+from apps.keys import rotation
 from apps.keys.models import ApiKey, Project
 
 MOST_MICROUSD = 10**15
@@ -70,7 +71,7 @@ class BudgetQuerySet(models.QuerySet["Budget"]):
         # Written so that each half has its own index: a project may have a budget for each of its ten thousand keys.
         reach = Q(project_id=project_id, api_key=None)
         if key_id is not None:
-            reach |= Q(api_key_id=key_id)
+            reach |= Q(api_key_id__in=rotation.lineage(key_id))
         return self.active().filter(reach).order_by("pk")
 
 
