@@ -75,10 +75,12 @@ def test_a_temperature_that_claude_does_not_take_is_refused(value: Any) -> None:
     assert refused(model=SAMPLING_MODEL, temperature=value).param == "temperature"
 
 
-def test_models_without_sampling_say_so() -> None:
-    problem = refused(temperature=0.7)
-    assert problem.code == "unsupported_parameter"
-    assert "claude-sonnet-5-5 takes no temperature" in problem.message
+def test_models_without_sampling_answer_without_and_say_so() -> None:
+    """Most applications send a temperature with every request; refusing it would refuse them."""
+    reading = request(temperature=0.7, top_p=0.5)
+    assert (reading.chat.temperature, reading.chat.top_p) == (None, None)
+    assert reading.ignored == ("temperature", "top_p")
+    assert refused(temperature=-1).param == "temperature"
 
 
 def test_streaming_options_need_a_stream() -> None:

@@ -298,16 +298,19 @@ def test_structured_output_is_parsed_by_the_sdk(openai: OpenAI, marker: str, str
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_answer_that_never_fits_its_schema_is_an_error(openai: OpenAI, marker: str, streamed: bool) -> None:
-    prompt = said(f'[[json: {{"name": 5, "age": null, "tags": []}}]] {marker}')
+def test_an_answer_that_never_fits_its_schema_is_an_error(
+    openai: OpenAI, scripted_model: ScriptedServer, marker: str, streamed: bool
+) -> None:
+    wrong = '[[json: {"name": 5, "age": null, "tags": []}]]'
+    scripted_model.answer(marker, *[wrong] * (1 if streamed else 2))
     if not streamed:
         with pytest.raises(sdk.InternalServerError) as caught:
-            openai.chat.completions.parse(model="sonnet", messages=prompt, response_format=Resident)
+            openai.chat.completions.parse(model="sonnet", messages=said(marker), response_format=Resident)
         assert (caught.value.code, caught.value.response.headers["x-should-retry"]) == ("invalid_output", "false")
         return
     with (
         pytest.raises(sdk.APIError, match="does not satisfy the schema"),
-        openai.chat.completions.stream(model="sonnet", messages=prompt, response_format=Resident) as stream,
+        openai.chat.completions.stream(model="sonnet", messages=said(marker), response_format=Resident) as stream,
     ):
         stream.until_done()
 

@@ -62,8 +62,8 @@ def read(body: Any, *, default_model: str, media: Media | None = None, earlier: 
         turns=turns,
         max_tokens=_max_tokens(body),
         stop=fields.strings(body, "stop", most=4),
-        temperature=_sampling(body, "temperature", model, most=2),
-        top_p=_sampling(body, "top_p", model, most=1),
+        temperature=_sampling(body, "temperature", model, more, most=2),
+        top_p=_sampling(body, "top_p", model, more, most=1),
         user=fields.text(body, "user", longest=512),
         metadata=fields.metadata(body),
         tools=functions.tools,
@@ -102,15 +102,16 @@ def _max_tokens(body: Body) -> int | None:
     return new if new is not None else old
 
 
-def _sampling(body: Body, name: str, model: ModelInfo, *, most: float) -> float | None:
-    """Temperature or top_p, 0 to 1. The default, 1, is taken for every model; newer models take nothing else."""
+def _sampling(body: Body, name: str, model: ModelInfo, ignored: set[str], *, most: float) -> float | None:
+    """Temperature or top_p, 0 to 1. A model that takes none answers without, which is reported."""
     value = fields.number(body, name, most=most)
     if value is None or value == 1:
         return None
+    if not model.sampling:
+        ignored.add(name)
+        return None
     if value > 1:
         raise fields.unsupported(name, f"Claude takes a {name} from 0 to 1, not {value:g}.")
-    if not model.sampling:
-        raise fields.unsupported(name, f"{model.id} takes no {name} but the default, 1; leave '{name}' out.")
     return value
 
 

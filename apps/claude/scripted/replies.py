@@ -3,9 +3,9 @@
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from apps.claude.scripted import answers, caching, wire
+from apps.claude.scripted import answers, caching, improvised, wire
 from apps.claude.scripted.directives import Failure, Script, parse
 from apps.claude.scripted.queued import Queued
 
@@ -64,6 +64,8 @@ class Replier:
         queued = self.queued.take(body)
         step = asked.step if queued is None else 0
         script = parse(asked.text if queued is None else queued) if not isinstance(queued, list) else Script()
+        if script == Script(plain=script.plain) and queued is None:
+            script = _improvised(script, body)
         failure = self._failure(script, asked.text) if answers.is_last(script, step) else None
         if failure is not None and failure.after_tokens is None:
             return Plan(wire.Answer("", model, (), ""), delay_seconds=script.delay_seconds, failure=failure)
@@ -106,6 +108,13 @@ class Replier:
             return failure
         self._failed[text] = times = self._failed.get(text, 0) + 1
         return failure if times <= failure.times else None
+
+
+def _improvised(script: Script, body: Mapping[str, object]) -> Script:
+    """A script for a prompt without directions whose request asks for a call or for JSON; else the one it has."""
+    call = improvised.tool_call(body, script.plain)
+    said = improvised.output(body, script.plain)
+    return replace(script, tool_turns=((call,),) if call else (), say=(said,) if said else ())
 
 
 def checked(body: Mapping[str, object], *, counting: bool = False) -> tuple[str, Sequence[object], int]:
