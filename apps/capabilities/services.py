@@ -9,9 +9,10 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.capabilities.models import Capability
 from apps.capabilities.scanning import Scan, scan, scan_if_changed
+from apps.claude import catalog
 from apps.claude.taskspec import Agent, Skill
 
-__all__ = ["Scan", "agents", "scan", "scan_if_changed", "set_enabled", "set_trusted", "skills"]
+__all__ = ["Scan", "agents", "models", "scan", "scan_if_changed", "set_enabled", "set_trusted", "skills"]
 
 _STARTERS = frozenset({"Agent", "Task"})
 _SAME = {"Task": "Agent"}
@@ -48,21 +49,30 @@ def _set(
     return True
 
 
-def agents(*, names: Collection[str], tools: Iterable[str]) -> list[Agent]:
-    """The usable ones of these agents, their tools cut to `tools`; none of them may start further agents."""
+def agents(*, names: Collection[str], tools: Iterable[str], models: Collection[str] = ()) -> list[Agent]:
+    """The usable ones of these agents, their tools cut to `tools`; none of them may start further agents.
+
+    An agent that wants a model of its own gets it if that is one of `models`, full ids; else it has the task's.
+    """
     granted = [tool for tool in tools if tool not in _STARTERS]
-    return [
-        _agent(row, granted) for row in Capability.objects.usable().agents().filter(name__in=names).order_by("name")
-    ]
+    rows = Capability.objects.usable().agents().filter(name__in=names).order_by("name")
+    return [_agent(row, granted, models) for row in rows]
 
 
-def _agent(row: Capability, granted: list[str]) -> Agent:
+def models(*, names: Collection[str]) -> list[str]:
+    """The models that these agents want for themselves, by alias or full id, as their files have them."""
+    rows = Capability.objects.usable().agents().filter(name__in=names).exclude(model="").order_by("name")
+    return list(rows.values_list("model", flat=True))
+
+
+def _agent(row: Capability, granted: list[str], models: Collection[str]) -> Agent:
     wanted = None if row.tools is None else {_SAME.get(tool, tool) for tool in row.tools}
     return Agent(
         name=row.name,
         description=row.description,
         prompt=row.body,
         tools=tuple(tool for tool in granted if wanted is None or tool in wanted),
+        model=model if (model := catalog.resolve(row.model)) in models else None,
     )
 
 

@@ -11,16 +11,18 @@ from django.conf import settings
 from apps.budgets import services as budgets
 from apps.budgets.fitting import Amounts
 from apps.budgets.reserving import MINIMUM_MICROUSD
+from apps.capabilities import services as capabilities
+from apps.claude import catalog
 from apps.jobs import naming
 from apps.jobs.batches.places import Place
 from apps.jobs.models import Job, Lane
-from apps.jobs.requests import Request
+from apps.jobs.requests import Request, names
 from apps.jobs.taskrequests import HARMLESS_TOOLS, TaskRequest
 from apps.keys import ratelimit
 from apps.keys.models import ApiKey
 from apps.keys.rates import RateState
 from apps.permissions.models import Profile
-from apps.permissions.policy import Ask, Policy, allowed, decide
+from apps.permissions.policy import Ask, Policy, allowed, decide, models_allowed
 from apps.permissions.verdict import Grant, Refusal
 
 HOLD_GRACE = timedelta(minutes=2)
@@ -80,6 +82,16 @@ def asked(policy: Policy, request: Request) -> Ask:
     if isinstance(request, TaskRequest) and request.tools is None:
         return replace(ask, tools=tuple(allowed(policy, "tool", HARMLESS_TOOLS)))
     return ask
+
+
+def completed(*, key: ApiKey, request: Request) -> Request:
+    """The request with what only rows know: the models that a task's agents want, as far as its key may use them."""
+    if not isinstance(request, TaskRequest) or not request.agents:
+        return request
+    wanted = dict.fromkeys(filter(None, map(catalog.resolve, capabilities.models(names=request.agents))))
+    policy = (key.profile or Profile.objects.default()).policy()
+    usable = models_allowed(policy, [names(model) for model in wanted if model != request.model])
+    return replace(request, agent_models=tuple(model[0] for model in usable))
 
 
 def permit(*, key: ApiKey, request: Request) -> Grant:

@@ -75,7 +75,7 @@ def submit(
     if made:
         return made
     chosen = routes.route(key=key, request=request, now=now) if request.model == AUTO else None
-    asked = request.answered_by(chosen.model) if chosen else request
+    asked = admission.completed(key=key, request=request.answered_by(chosen.model) if chosen else request)
     job = _new_job(key, asked, request_id, lane, place, now)
     job.route = chosen.to_json() if chosen else None
     tokens = admission.reckoned_tokens(asked, admission.size_of(job.request))

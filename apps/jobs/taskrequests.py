@@ -31,6 +31,8 @@ class TaskRequest:
     """None: HARMLESS_TOOLS, as far as they are allowed. Empty: none at all."""
     agents: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
+    agent_models: tuple[str, ...] = ()
+    """Full ids that its agents name for themselves and its key may use; found when it is submitted."""
     max_seconds: float | None = None
     max_cost_microusd: int | None = None
     max_turns: int | None = None
@@ -91,6 +93,7 @@ class TaskRequest:
             "tools": None if self.tools is None else list(self.tools),
             "agents": list(self.agents),
             "skills": list(self.skills),
+            "agent_models": list(self.agent_models),
             "max_seconds": self.max_seconds,
             "max_cost_microusd": self.max_cost_microusd,
             "max_turns": self.max_turns,
@@ -106,6 +109,6 @@ class TaskRequest:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The request that `to_json` wrote. Raises KeyError or TypeError for anything else."""
         files = tuple(File(name=each["name"], content=base64.b64decode(each["content"])) for each in data["files"])
-        lists = {name: tuple(data[name]) for name in ("prompt", "agents", "skills")}
+        lists = {name: tuple(data[name]) for name in ("prompt", "agents", "skills", "agent_models")}
         tools = None if data["tools"] is None else tuple(data["tools"])
         return cls(**{**data, **lists, "tools": tools, "files": files})

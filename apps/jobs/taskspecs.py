@@ -26,12 +26,13 @@ def spec_of(job: Job) -> RunSpec | TaskSpec:
 def task_spec(job: Job) -> TaskSpec:
     """A task, with what its key was granted when it was submitted, as far as that still exists."""
     request, grant = TaskRequest.from_json(job.request), Grant.from_json(job.grant or {})
-    agents = capabilities.agents(names=grant.agents, tools=grant.tools)
+    agents = capabilities.agents(names=grant.agents, tools=grant.tools, models=request.agent_models)
     skills = capabilities.skills(names=grant.skills)
     return TaskSpec(
         job_id=job.id,
         project=str(job.project_id),
         model=request.model,
+        models=request.agent_models,
         prompt=request.prompt,
         system="\n\n".join(filter(None, (request.system, briefing(agents, skills)))),
         tools=_with_starters(grant.tools, agents, skills),

@@ -22,6 +22,7 @@ def _furnished(service: Service) -> None:
     home = furnish(service)
     agent(home, "security-auditor", tools="Read, Grep", description="Finds holes in code.")
     agent(home, "poet", description="Writes poems.")
+    agent(home, "cheap", model="haiku", tools="Read")
     skill(home, "report", body="Write the report as three bullet points.", description="How reports look here.")
     service.manage("scan_capabilities")
 
@@ -105,6 +106,15 @@ def test_the_answer_can_be_an_object(erin: Person, marker: str) -> None:
         erin.http, f"{call('StructuredOutput', count=2)} [[say: done]] {marker}", allow_tools=[], output_schema=schema
     )
     assert job["structured_output"] == {"count": 2}
+
+
+def test_an_agent_answers_with_its_own_model(erin: Person, marker: str, scripted_model: ScriptedServer) -> None:
+    delegate = call("Agent", subagent_type="cheap", description="ask", prompt=f"[[say: cheaply]] {marker}")
+    job = run(erin.http, f"Ask {delegate} [[say: done]] {marker}", allow_agents=["cheap"], model="sonnet")
+
+    assert job["status"] == "completed", job
+    models = [request["body"]["model"] for request in scripted_model.log.containing(marker)]
+    assert set(models) == {"claude-sonnet-5-5", "claude-haiku-5-5"}
 
 
 @pytest.mark.parametrize(

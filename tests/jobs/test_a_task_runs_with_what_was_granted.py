@@ -77,6 +77,26 @@ def test_the_engine_gets_exactly_what_was_granted(
     assert "pdf: How to pdf." in spec.system
 
 
+def test_agents_have_the_model_they_want_if_the_key_may_use_it(
+    atlas: ApiKey, worker: Worker, engine: FakeEngine, home: Path
+) -> None:
+    for name, model in (("cheap", "sonnet"), ("dear", "opus"), ("odd", "gpt-4"), ("plain", "inherit")):
+        agent(home, name, model=model)
+    capabilities.scan(actor="system", now=timezone.now())
+    only(atlas, allow=["model:haiku", "model:sonnet", "agent:*", "tool:*"])
+
+    followed(submit(atlas, replace(task(), agents=("cheap", "dear", "odd", "plain"))))
+
+    [spec] = engine.tasks
+    assert {each.name: each.model for each in spec.agents} == {
+        "cheap": "claude-sonnet-5-5",
+        "dear": None,
+        "odd": None,
+        "plain": None,
+    }
+    assert spec.models == ("claude-sonnet-5-5",)
+
+
 def test_a_task_that_names_no_tools_may_look_around_as_far_as_allowed(
     atlas: ApiKey, worker: Worker, engine: FakeEngine
 ) -> None:
@@ -161,6 +181,7 @@ def test_a_task_survives_its_row() -> None:
         task(),
         tools=None,
         agents=("a",),
+        agent_models=("claude-haiku-5-5",),
         files=(File(name="f", content=b"\0\xff"),),
         output_schema={"type": "object"},
         webhook_url="https://hooks.example.org",
