@@ -19,7 +19,7 @@ _COUNTED_KEYS = ("model", "messages", "system", "tools", "tool_choice", "thinkin
 _BLOCKS = frozenset(
     {
         *("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking", "search_result"),
-        *("tool_reference", "compaction", "mid_conv_system"),
+        *("tool_reference", "compaction", "tool_addition", "tool_removal"),
     }
 )
 _SEARCH_BLOCKS = frozenset({"server_tool_use", "web_search_tool_result"})
@@ -133,9 +133,22 @@ def _check_block(block: Any, fence: Fence) -> None:
     kind = block.get("type")
     if kind not in _BLOCKS and not (fence.web_search and kind in _SEARCH_BLOCKS):
         raise Refused(f"content of type {str(kind)[:100]!r} may not be sent")
+    if kind in ("tool_addition", "tool_removal"):
+        _check_change(block.get("tool"))
     source = block.get("source")
     if isinstance(source, dict) and source.get("type") not in _SOURCES:
         raise Refused(f"a {kind} by {str(source.get('type'))[:100]} may not be sent: the upstream would fetch it")
+
+
+def _check_change(tool: Any) -> None:
+    """A tool that comes or goes in the middle of a conversation is the CLI's own, never one that the upstream runs."""
+    if not isinstance(tool, dict):
+        raise Refused("a change of tools has to name one")
+    definition = tool.get("definition")
+    if tool.get("type") == "tool_reference" and definition is None:
+        return
+    if not isinstance(definition, dict) or definition.get("type") not in (None, "custom"):
+        raise Refused("a server tool may not be added")
 
 
 def _listed(value: object, name: str) -> list[Any]:

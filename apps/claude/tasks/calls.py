@@ -8,6 +8,7 @@ from aiohttp import web
 from apps.claude import options, pricing
 from apps.claude.tab import Failure
 from apps.claude.tasks import admission
+from apps.claude.tasks.results import REFUSED
 from apps.claude.tasks.tab import TaskTab
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ async def answer(egress: "Egress", tab: TaskTab, request: web.BaseRequest) -> we
     try:
         body = admission.counted(asked, tab.fence) if counting else admission.admitted(asked, tab.fence)
     except admission.Refused as refused:
-        return refusal(tab.refuse(403, "permission_error", f"The egress refused the call: {refused}."))
+        return refusal(tab.refuse(403, "permission_error", f"{REFUSED}: {refused}."))
     headers = egress.headers(request)
     if headers is None:
         return refusal(tab.refuse(503, "authentication_error", "no credential is configured"))

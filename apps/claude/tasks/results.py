@@ -9,6 +9,8 @@ from apps.claude.tasks.tab import TaskTab
 
 MAX_TURNS = "max_turns"
 RESOURCE_LIMIT = "resource_limit"
+REFUSED = "The egress refused the call"
+_TOO_LONG = "Prompt is too long"
 JAIL_UNAVAILABLE = "jail_unavailable"
 
 
@@ -31,8 +33,13 @@ def _went_wrong(tab: TaskTab, log: StepLog, result: TaskResult) -> Outcome:
     failure = tab.failure
     if failure is not None and result.api_error_status in (None, failure.status):
         code, message = outcomes.refusal(failure)
+        if failure.message.startswith(REFUSED):
+            code, message = outcomes.CLI_ERROR, failure.message
         return _outcome(tab, log, "failed", code=code, message=message, result=result, failure=failure)
     said = "; ".join(result.errors) or result.text or result.subtype
+    if said.startswith(_TOO_LONG):
+        message = "The prompt is longer than the model can read."
+        return _outcome(tab, log, "failed", code=outcomes.INVALID_REQUEST, message=message, result=result)
     return _outcome(
         tab, log, "failed", code=outcomes.CLI_ERROR, message=f"The CLI failed: {said[:1000]}", result=result
     )
