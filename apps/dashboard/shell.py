@@ -14,6 +14,7 @@ SECTIONS = (
     ("jobs", "Jobs", "j", Role.VIEWER),
     ("keys", "Keys", "k", Role.VIEWER),
     ("budgets", "Budgets", "b", Role.VIEWER),
+    ("batches", "Batches", "s", Role.VIEWER),
     ("capabilities", "Capabilities", "c", Role.VIEWER),
     ("playground", "Playground", "p", Role.MEMBER),
     ("audit", "Audit", "a", Role.OWNER),

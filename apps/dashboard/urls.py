@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.dashboard.views import audit, budgets, capabilities, home, jobs, keys, live, overview, playground, refused
+from apps.dashboard.views import (
+    audit,
+    batches,
+    budgets,
+    capabilities,
+    home,
+    jobs,
+    keys,
+    live,
+    overview,
+    playground,
+    refused,
+)
 
 app_name = "dashboard"
 of_a_project: list[URLPattern | URLResolver] = [
@@ -16,6 +28,9 @@ of_a_project: list[URLPattern | URLResolver] = [
     path("jobs/<str:job_id>/approvals/<str:call_id>", jobs.decide, name="job-decide"),
     path("jobs/<str:job_id>/artifacts/<path:name>", jobs.artifact, name="job-artifact"),
     path("refused", refused.index, name="refused"),
+    path("batches", batches.index, name="batches"),
+    path("batches/<str:batch_id>", batches.one, name="batch"),
+    path("batches/<str:batch_id>/cancel", batches.cancel, name="batch-cancel"),
     path("capabilities", capabilities.index, name="capabilities"),
     path("playground", playground.index, name="playground"),
     path("playground/ticket", playground.ticket, name="playground-ticket"),

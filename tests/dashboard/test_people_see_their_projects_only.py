@@ -7,7 +7,7 @@ from apps.keys import services
 from apps.keys.models import ApiKey, Project, Role
 from tests.dashboard.conftest import person, window
 
-PAGES = ("overview", "jobs", "keys", "budgets", "audit")
+PAGES = ("overview", "jobs", "refused", "keys", "budgets", "batches", "capabilities", "playground", "audit")
 FOR_OWNERS = ("key-new", "budget-new", "audit")
 
 

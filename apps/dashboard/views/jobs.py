@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -86,9 +86,18 @@ def decide(request: HttpRequest, visit: Visit, job_id: str, call_id: str) -> Htt
     if decision not in approvals.DECISIONS:
         raise BadRequest("A decision is once, job or deny.")
     try:
-        approvals.decide(job=_job(visit, job_id), call_id=call_id, decision=decision, **visit.deed)
+        approvals.decide_as_member(
+            user=visit.user,
+            job=_job(visit, job_id),
+            call_id=call_id,
+            decision=decision,
+            now=visit.now,
+            ip=visit.ip,
+        )
     except approvals.ApprovalNotFound as error:
         raise Http404(str(error)) from None
+    except approvals.MayNotDecide as error:
+        raise PermissionDenied(str(error)) from None
     except approvals.NotWaiting as error:
         messages.info(request, str(error))
     else:

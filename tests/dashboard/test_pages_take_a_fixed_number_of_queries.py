@@ -1,0 +1,86 @@
+"""However much there is, a page asks the same few questions."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.dashboard.demo import filling, making
+from apps.dashboard.demo.cast import TEAMS
+from apps.jobs.models import Job
+from apps.keys.models import ApiKey, Project
+from tests.dashboard.conftest import person, window
+
+PAGES = {
+    "overview": 32,
+    "jobs": 8,
+    "refused": 9,
+    "keys": 10,
+    "budgets": 10,
+    "batches": 8,
+    "capabilities": 10,
+    "playground": 8,
+    "audit": 8,
+}
+"""Most queries of each page."""
+
+
+@pytest.fixture
+def alice(filled: Project) -> User:
+    return person("alice", filled)
+
+
+def queries(user: User, address: str) -> list[str]:
+    client = window(user)
+    client.get(address)
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.get(address)
+    assert answer.status_code == 200
+    return [query["sql"] for query in captured.captured_queries]
+
+
+def address(name: str, *rest: object) -> str:
+    return reverse(f"dashboard:{name}", args=["atlas", *rest])
+
+
+@pytest.mark.parametrize(("name", "most"), PAGES.items())
+def test_lists_do(alice: User, filled: Project, name: str, most: int) -> None:
+    few = queries(alice, address(name))
+    _twice_as_much()
+    many = queries(alice, address(name))
+    assert len(few) == len(many), "\n".join(many)
+    assert len(many) <= most, "\n".join(many)
+
+
+def test_a_job_a_key_and_a_budget_do(alice: User, filled: Project) -> None:
+    job = Job.objects.of(filled).filter(kind="task", status="completed").first()
+    key = ApiKey.objects.filter(project=filled, name="ci-bot").first()
+    budget = filled.budgets.first()
+    assert job
+    assert key
+    assert budget
+    counts = [
+        len(queries(alice, address("job", job.pk))),
+        len(queries(alice, address("key", key.public_id))),
+        len(queries(alice, address("budget", budget.pk))),
+    ]
+    assert max(counts) <= 22, counts
+
+
+def _twice_as_much() -> None:
+    """The same projects with as many jobs again."""
+    project = Project.objects.get(slug="atlas")
+    keys = list(ApiKey.objects.filter(project=project))
+    rng = Random(1)
+    now = timezone.now()
+    cast = {key.name: key for key in TEAMS[0].keys}
+    for number in range(60):
+        key = keys[number % len(keys)]
+        at = now - timedelta(hours=60 - number)
+        made = making.job(cast[key.name], rng, at=at, number=number + 10**13)
+        filling._run(project, key, made, at=at, now=now)
