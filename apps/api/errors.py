@@ -13,6 +13,7 @@ from redis.exceptions import TimeoutError as ValkeyTimeoutError
 from rest_framework import exceptions
 
 from apps.api.answers import failure
+from apps.api.batches.problems import OF_FILES
 from apps.api.problems import ApiError, Problem, of_status, phrase
 from apps.api.replays import Replayed
 from apps.api.tasks.problems import OF_TASKS
@@ -33,7 +34,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
     RateLimited: (429, "rate_limit_exceeded", {}),
     jobs.WordReused: (422, "idempotency_key_reused", NO_RETRY),
-    **{kind: (status, code, NO_RETRY) for kind, (status, code) in OF_TASKS.items()},
+    **{kind: (status, code, NO_RETRY) for kind, (status, code) in {**OF_TASKS, **OF_FILES}.items()},
     Http404: (404, "not_found", {}),
     PermissionDenied: (403, "forbidden", {}),
     RequestDataTooBig: (413, "request_too_large", {}),
@@ -46,7 +47,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
 }
 """Exception → status, code, headers; RateLimited and Denied know more exactly. Subclasses follow their base; the
 domain's messages are written for callers."""
-_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.WordReused, *OF_TASKS)
+_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.WordReused, *OF_TASKS, *OF_FILES)
 """Exceptions whose own message is shown; of the others it may name internals."""
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",

@@ -11,10 +11,12 @@ from apps.api.views.capabilities import Capabilities
 from apps.api.views.chat import ChatCompletions
 from apps.api.views.docs import OpenApi, redoc, swagger
 from apps.api.views.explain import Explain
+from apps.api.views.files import FileContent, Files, OneFile
 from apps.api.views.health import Health, Ready
 from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
 from apps.api.views.messages import CountTokens, Messages
 from apps.api.views.models import Model, Models
+from apps.api.views.openai_batches import OneOpenaiBatch, OpenaiBatchCancel, OpenaiBatches
 from apps.api.views.responses import OneResponse, ResponseCancel, Responses
 from apps.api.views.route import RouteRequest
 from apps.api.views.sessions import Fork, OneSession, Sessions
@@ -37,6 +39,12 @@ urlpatterns = [
     path("v1/batch", Batches.as_view(), name="batch"),
     path("v1/batch/<str:batch_id>", OneBatch.as_view(), name="one-batch"),
     path("v1/batch/<str:batch_id>/cancel", BatchCancel.as_view(), name="batch-cancel"),
+    path("v1/batches", OpenaiBatches.as_view(), name="openai-batches"),
+    path("v1/batches/<str:batch_id>", OneOpenaiBatch.as_view(), name="openai-batch"),
+    path("v1/batches/<str:batch_id>/cancel", OpenaiBatchCancel.as_view(), name="openai-batch-cancel"),
+    path("v1/files", Files.as_view(), name="files"),
+    path("v1/files/<str:file_id>", OneFile.as_view(), name="file"),
+    path("v1/files/<str:file_id>/content", FileContent.as_view(), name="file-content"),
     path("v1/capabilities", Capabilities.as_view(), name="capabilities"),
     path("v1/jobs", Jobs.as_view(), name="jobs"),
     path("v1/jobs/<str:job_id>", OneJob.as_view(), name="job"),
