@@ -1,13 +1,17 @@
 """`POST /v1/task` with the real CLI; the founding examples run as written."""
 
+import json
+import re
 from typing import Any
 
 import pytest
 
+from config.env import ROOT
 from tests.api.tasking import agent, call, furnish, person, run, skill
 from tests.support.scripted import ScriptedServer
 from tests.support.service import Person, Service
 
+DOCS = ROOT / "docs" / "tasks.md"
 PYTHON = [{"name": "app.py", "content": "import util\n"}, {"name": "lib/util.py", "content": "x = 1\n"}]
 
 
@@ -106,6 +110,14 @@ def test_the_answer_can_be_an_object(erin: Person, marker: str) -> None:
         erin.http, f"{call('StructuredOutput', count=2)} [[say: done]] {marker}", allow_tools=[], output_schema=schema
     )
     assert job["structured_output"] == {"count": 2}
+
+
+def test_the_examples_of_the_documentation_run_as_they_stand(erin: Person) -> None:
+    examples = [json.loads(found) for found in re.findall(r"/v1/task .*?-d '(\{.*?\n\})'", DOCS.read_text(), re.DOTALL)]
+    assert len(examples) == 3
+    for body in examples:
+        answer = erin.http.post("/v1/task", {**body, "stream": False})
+        assert (answer.status, answer.json()["status"]) == (200, "completed"), answer.body
 
 
 def test_an_agent_answers_with_its_own_model(erin: Person, marker: str, scripted_model: ScriptedServer) -> None:
