@@ -148,6 +148,13 @@ class Env:
         "Further folders, separated by commas, each with `agents/*.md` and `skills/*/SKILL.md` in it; they come before "
         "`CLAUDE_HOME`.",
     )
+    mcp_servers: str = _setting(
+        "MCP_SERVERS",
+        "",
+        _text,
+        "A JSON file with MCP servers for tasks, each with the tools that may be granted as `mcp__server__tool`: see "
+        "`docs/tasks.md`.",
+    )
     claude_slots: int = _setting(
         "CLAUDE_SLOTS",
         "0",

@@ -37,6 +37,7 @@ ANTHROPIC_BASE_URL = ENV.anthropic_base_url
 CLAUDE_CLI_PATH = ENV.claude_cli_path
 CLAUDE_HOME = ENV.claude_home
 CAPABILITY_DIRS = ENV.capability_dirs
+MCP_SERVERS = ENV.mcp_servers
 CLAUDE_SLOTS = ENV.claude_slots
 WORKERS = ENV.workers
 DEFAULT_MODEL = ENV.default_model

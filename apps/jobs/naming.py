@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from apps.capabilities import mcp
 from apps.capabilities.models import Capability
 from apps.permissions import known
 from apps.permissions.policy import Ask, Policy, allowed
@@ -30,7 +31,7 @@ def check(policy: Policy, ask: Ask) -> None:
 
 def usable(policy: Policy, kind: Kind) -> list[str]:
     """Everything of that kind that the policy allows, by name."""
-    return allowed(policy, kind, sorted(_existing(kind)) if kind != "tool" else known.TOOLS)
+    return allowed(policy, kind, [*known.TOOLS, *mcp.tools()] if kind == "tool" else sorted(_existing(kind)))
 
 
 def canonical_tool(name: str) -> str:
@@ -45,7 +46,7 @@ def _unknown(kind: Kind, names: Iterable[str]) -> list[str]:
 
 def _existing(kind: Kind, names: Iterable[str] | None = None) -> set[str]:
     if kind == "tool":
-        return set(known.TOOLS)
+        return {*known.TOOLS, *mcp.tools()}
     rows = Capability.objects.usable().filter(kind=kind)
     return set((rows if names is None else rows.filter(name__in=list(names))).values_list("name", flat=True))
 

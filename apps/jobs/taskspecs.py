@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 
+from apps.capabilities import mcp
 from apps.capabilities import services as capabilities
 from apps.claude.spec import RunSpec
 from apps.claude.taskspec import Agent, Skill, TaskSpec
@@ -39,6 +40,7 @@ def task_spec(job: Job) -> TaskSpec:
         ask_tools=grant.ask_tools,
         agents=tuple(agents),
         skills=tuple(skills),
+        mcp_servers=mcp.configs(grant.tools),
         files=request.files,
         output_schema=request.output_schema,
         max_turns=grant.max_turns,
