@@ -1,14 +1,14 @@
-"""`bin/bench [discovery routing first throughput burst slow fanout idle]`: everything, or the cases that are named."""
+"""`bin/bench [discovery routing first calling throughput burst slow fanout idle]`: everything, or the named cases."""
 
 import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import capabilities, chat, fit_routing, following, idle, routing
+from bench import calling, capabilities, chat, fit_routing, following, idle, routing
 from bench.report import Report
 from bench.rig import scripted_model, service
 
-CASES = ("discovery", "routing", "idle", "first", "throughput", "burst", "slow", "fanout")
+CASES = ("discovery", "routing", "idle", "first", "calling", "throughput", "burst", "slow", "fanout")
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     if "routing" in wanted:
         routing.measure(report)
     with scripted_model() as upstream:
-        if set(wanted) & {"idle", "first", "throughput", "burst"}:
+        if set(wanted) & {"idle", "first", "calling", "throughput", "burst"}:
             _chats(wanted, upstream, report)
         if "slow" in wanted or "fanout" in wanted:
             with service(upstream, slots=32) as target:
@@ -43,6 +43,8 @@ def _chats(wanted: Sequence[str], upstream: str, report: Report) -> None:
             idle.weigh(target, report)
         if "first" in wanted:
             asyncio.run(chat.first_token(target, upstream, report))
+        if "calling" in wanted:
+            asyncio.run(calling.calling(target, upstream, report))
         if "throughput" in wanted:
             asyncio.run(chat.throughput(target, report))
         if "burst" in wanted:
