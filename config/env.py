@@ -189,6 +189,13 @@ class Env:
     session_days: int = _setting(
         "SESSION_DAYS", "30", _count, "How long a session is kept that nobody continues. In `DATA_DIR/sessions`."
     )
+    remote_images: bool = _setting(
+        "REMOTE_IMAGES",
+        "0",
+        _switch,
+        "1: images may be named by an https URL and are fetched by this service, from public addresses only. "
+        "0: only images that are sent along are taken.",
+    )
     chat_disconnect_grace_seconds: float = _setting(
         "CHAT_DISCONNECT_GRACE_SECONDS",
         "2",

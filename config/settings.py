@@ -50,6 +50,7 @@ APPROVAL_BY = ENV.approval_by
 ARTIFACT_DAYS = ENV.artifact_days
 ARTIFACT_MAX_GB = ENV.artifact_max_gb
 SESSION_DAYS = ENV.session_days
+REMOTE_IMAGES = ENV.remote_images
 CHAT_DISCONNECT_GRACE_SECONDS = ENV.chat_disconnect_grace_seconds
 DRAIN_SECONDS = ENV.drain_seconds
 AUTH_FAILURES_PER_MINUTE = ENV.auth_failures_per_minute

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from apps.budgets import webhooks
-from apps.budgets.webhooks import NotDelivered, Post, is_public, new_secret, send, signature
+from apps.budgets.webhooks import NotDelivered, Post, new_secret, send, signature
+from apps.claude.outside import is_public
 
 Answer = Callable[[web.Request], "web.Response | None"]
 

@@ -13,7 +13,9 @@ from apps.api.schema.common import JOB_HEADER, JSON, REQUEST_ID, SSE, UNAUTHENTI
 class ImageUrl(serializers.Serializer[Any]):
     """An image, inline."""
 
-    url = serializers.CharField(help_text="data:image/png;base64,… (png, jpeg, gif, webp; 5 MB). Nothing is fetched.")
+    url = serializers.CharField(
+        help_text="data:image/png;base64,… (png, jpeg, gif, webp; 5 MB), or an https URL where the operator allows it."
+    )
     detail = serializers.CharField(required=False, help_text="Ignored.")
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -13,6 +14,8 @@ from apps.api.body import read_json
 from apps.api.later import Later
 from apps.api.openai.answers import completion
 from apps.api.openai.chunks import Chunks
+from apps.api.openai.content import Media
+from apps.api.openai.remote import fetched
 from apps.api.openai.requests import read, session_of
 from apps.api.schema.chat import chat_schema
 from apps.jobs import conversations
@@ -28,8 +31,9 @@ class ChatCompletions(View):
         """Create a chat completion."""
         body = read_json(request)
         earlier = conversations.of_session(project=self.caller.project, session_id=session_of(body))
-        reading = read(body, default_model=self.default_model, earlier=earlier)
-        visit, job = self.visit, self.submit(reading.chat)
+        media = Media(remote_images=settings.REMOTE_IMAGES)
+        reading = read(body, default_model=self.default_model, earlier=earlier, media=media)
+        visit, job = self.visit, self.submit(fetched(reading.chat))
         self.end_with_client(job)
         created = int(job.created_at.timestamp())
         words = watching.Words(

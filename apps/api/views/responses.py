@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -16,7 +17,9 @@ from apps.api.answers import answer, failure
 from apps.api.base import EventStreamRenderer, View
 from apps.api.body import read_json
 from apps.api.later import Later
+from apps.api.openai.content import Media
 from apps.api.openai.fields import wrong_value
+from apps.api.openai.remote import fetched
 from apps.api.problems import ApiError, Problem, of_status
 from apps.api.responses.answers import job_id, response
 from apps.api.responses.requests import WIRE, previous, read
@@ -41,8 +44,9 @@ class Responses(View):
         body = read_json(request)
         continued = previous(body)
         earlier = _earlier(_find(self.caller, continued, "previous_response_id")) if continued else NOTHING_SAID
-        reading = read(body, default_model=self.default_model, earlier=earlier)
-        job = self.submit(reading.chat)
+        media = Media(remote_images=settings.REMOTE_IMAGES)
+        reading = read(body, default_model=self.default_model, earlier=earlier, media=media)
+        job = self.submit(fetched(reading.chat))
         if not reading.background:
             self.end_with_client(job)
         begun, echo = job_object(job), reading.chat.echo
