@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.audit.models import AuditEvent
+from apps.audit.paging import MOST_COUNTED
 from apps.budgets.models import Alert, Hold
 from apps.jobs.ids import floor_id
 from apps.jobs.models import Job
@@ -31,7 +32,7 @@ def shown(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
         failed = AuditEvent.objects.filter(action="login.failed", at__gte=now - _DAY)
         facts["failed_logins"] = _most(failed)
     if may("jobs.view_job"):
-        facts["running"] = _most(Job.objects.unfinished())
+        facts["running"] = _most(Job.objects.queued(), Job.objects.running())  # apart: each has an index of its own
         facts["dearest"] = _dearest(now)
     if may("budgets.view_alert"):
         budgets = Alert.objects.select_related("window__budget__project", "window__budget__api_key")
@@ -54,7 +55,7 @@ def _dearest(now: datetime) -> list[dict[str, Any]]:
     return [{"job": job, "cost": dollars(job.cost_microusd)} for job in found]
 
 
-def _most(rows: QuerySet[Any]) -> str:
-    """How many there are, counted to 1,000."""
-    count = rows.order_by()[:1000].count()
-    return "1,000 or more" if count == 1000 else f"{count:,}"
+def _most(*parts: QuerySet[Any]) -> str:
+    """How many there are together, each part counted to MOST_COUNTED."""
+    count = sum(rows.order_by()[:MOST_COUNTED].count() for rows in parts)
+    return f"{count:,}" if count < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
