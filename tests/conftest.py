@@ -31,9 +31,11 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """A test that empties the database puts back what the migrations bring, so that tests can run in any order."""
     yield
+    if nextitem is None:
+        return  # the database went with the session
     marker = item.get_closest_marker("django_db")
     fixtures: list[str] = getattr(item, "fixturenames", [])
     if "transactional_db" in fixtures or (marker and marker.kwargs.get("transaction")):
