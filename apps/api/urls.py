@@ -4,7 +4,7 @@ from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.api import errors
-from apps.api.views.approvals import Approvals, Decide
+from apps.api.views.approvals import Approvals, Decide, WaitingApprovals
 from apps.api.views.artifacts import Artifact, Artifacts
 from apps.api.views.batch import BatchCancel, Batches, OneBatch
 from apps.api.views.capabilities import Capabilities
@@ -56,6 +56,7 @@ urlpatterns = [
     path("v1/jobs/<str:job_id>/approvals", Approvals.as_view(), name="approvals"),
     path("v1/jobs/<str:job_id>/approvals/<str:call_id>", Decide.as_view(), name="approval"),
     path("v1/jobs/<str:job_id>/redeliver", Redeliver.as_view(), name="redeliver"),
+    path("v1/approvals", WaitingApprovals.as_view(), name="waiting-approvals"),
     path("v1/webhooks/secret", WebhookSecret.as_view(), name="webhook-secret"),
     path("v1/sessions", Sessions.as_view(), name="sessions"),
     path("v1/sessions/<str:session_id>", OneSession.as_view(), name="session"),

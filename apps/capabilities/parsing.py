@@ -60,13 +60,18 @@ def _parsed(facts: Mapping[str, Value], body: str, *, fallback: str, namespace: 
         tools=_tools(facts.get("tools", facts.get("allowed-tools"))),
         model=_model(_text(facts, "model")),
         runs_commands=bool(_COMMAND.search(body)),
-        ignored=tuple(sorted(name for name in facts.keys() - _USED)),
+        ignored=tuple(sorted(_clean(name)[:60] for name in facts.keys() - _USED)),
     )
 
 
 def _text(facts: Mapping[str, Value], name: str) -> str:
     value = facts.get(name, "")
-    return (", ".join(value) if isinstance(value, tuple) else value).replace("\0", "").strip()
+    return _clean(", ".join(value) if isinstance(value, tuple) else value).strip()
+
+
+def _clean(text: str) -> str:
+    """What every database takes as text: no NUL and no half of a pair, which YAML can write."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _tools(value: Value | None) -> tuple[str, ...] | None:

@@ -12,6 +12,7 @@ from apps.jobs import artifacts, sessions
 from apps.jobs.models import Job
 from apps.jobs.requests import run_spec, wall_seconds
 from apps.jobs.taskrequests import TaskRequest
+from apps.jobs.workspaces import carried, together
 from apps.permissions.verdict import Grant
 
 _PLUGIN = "granted"
@@ -41,7 +42,7 @@ def task_spec(job: Job) -> TaskSpec:
         agents=tuple(agents),
         skills=tuple(skills),
         mcp_servers=mcp.configs(grant.tools),
-        files=request.files,
+        files=together(carried(job), request.files),
         output_schema=request.output_schema,
         max_turns=grant.max_turns,
         cap_microusd=job.cap_microusd,

@@ -1,6 +1,7 @@
 """What a task leaves, asks and continues, with the real CLI; and that nobody else gets at it."""
 
 import json
+from typing import Any
 
 import pytest
 from websockets.sync.client import connect
@@ -61,6 +62,8 @@ def test_a_call_waits_until_somebody_decides(
         place = f"/v1/jobs/{asked['job_id']}/approvals"
         [waiting] = asking.http.get(place).json()["data"]
         assert (waiting["tool_use_id"], waiting["decision"]) == (asked["tool_use_id"], None)
+        assert waiting in asking.http.get("/v1/approvals").json()["data"]
+        assert charlie.http.get("/v1/approvals").json()["data"] == []
         path = f"{place}/{asked['tool_use_id']}"
         assert charlie.http.post(path, {"decision": "once"}).status == 404
         assert asking.http.post(path, {"decision": "always"}).status == 400
@@ -125,6 +128,29 @@ def test_a_session_goes_on_and_belongs_to_its_project(
     assert erin.http.get(session).status == 404
     assert erin.http.post("/v1/task", stolen).status == 404
     assert erin.http.get(f"/v1/jobs/{first['id']}").status == 200
+
+
+def test_a_session_goes_on_with_the_files_of_its_tasks(erin: Person, marker: str) -> None:
+    files = [{"name": "in.txt", "content": "sent first"}, {"name": "old.txt", "content": "old"}]
+    write = "printf made > out.txt; printf changed > old.txt"
+    first = run(erin.http, f"{call('Bash', command=write)} {marker}", allow_tools=["Bash"], files=files)
+    look = f"{call('Bash', command='head -n 9 *')} {marker}"
+
+    second = run(erin.http, look, allow_tools=["Bash"], session_id=first["session_id"])
+    fork = erin.http.post(f"/v1/sessions/{first['session_id']}/fork").json()["id"]
+    newer = [{"name": "in.txt", "content": "sent again"}]
+    third = run(erin.http, look, allow_tools=["Bash"], session_id=fork, files=newer)
+
+    seen = [_said(erin, job) for job in (second, third)]
+    assert all(word in text for text in seen for word in ("made", "changed"))
+    assert ["sent first" in text for text in seen] == [True, False]
+    assert "sent again" in seen[1]
+    assert second["artifacts"] == []
+
+
+def _said(person: Person, job: dict[str, Any]) -> str:
+    events = person.http.get(f"/v1/jobs/{job['id']}/events", accept="application/json").json()["data"]
+    return str(next(each["content"] for each in events if each["type"] == "tool_result"))
 
 
 def test_a_webhook_is_signed_with_the_projects_secret_and_sent_again_on_request(

@@ -70,6 +70,11 @@ def test_what_cannot_be_used_says_why(text: str, fault: str) -> None:
         agent(text, stem="helper")
 
 
+def test_what_no_database_takes_is_left_out() -> None:
+    found = read('name: a\ndescription: "x\\0y"\nmodel: "h\\0aiku"\n"o\\0dd": 1')
+    assert (found.description, found.model, found.ignored) == ("xy", "haiku", ("odd",))
+
+
 def test_tags_build_no_objects() -> None:
     front, _ = split("---\ndescription: !!python/object/apply:os.system ['true']\n---\nbody")
     assert front["description"] == "!!python/object/apply:os.system ['true']"

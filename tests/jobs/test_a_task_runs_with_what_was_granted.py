@@ -20,7 +20,7 @@ from apps.jobs.taskrequests import TaskRequest
 from apps.keys.models import ApiKey
 from apps.permissions.models import Profile
 from tests.capabilities.conftest import agent, skill
-from tests.jobs.conftest import followed, task
+from tests.jobs.conftest import both_databases, followed, task
 from tests.jobs.fake_engine import MICROUSD_PER_TOKEN, FakeEngine
 
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -126,6 +126,7 @@ def test_what_does_not_exist_is_told_apart_from_what_is_not_allowed(atlas: ApiKe
     assert not Session.objects.exists()
 
 
+@both_databases
 def test_what_a_task_did_is_told_kept_and_on_record(atlas: ApiKey, worker: Worker) -> None:
     job = submit(atlas, task(tools=["Read", "Read"], denied="Bash", structured={"a": 1}))
 
@@ -161,6 +162,7 @@ def test_a_task_can_be_cancelled(atlas: ApiKey, worker: Worker, engine: FakeEngi
     assert followed(job)[-1].data["status"] == "cancelled"
 
 
+@both_databases
 def test_a_session_is_made_continued_and_torn_by_nobody(atlas: ApiKey, borealis: ApiKey, worker: Worker) -> None:
     first = submit(atlas, task())
     with pytest.raises(SessionBusy):

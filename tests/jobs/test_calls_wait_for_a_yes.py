@@ -11,7 +11,7 @@ from apps.jobs.approvals import ApprovalNotFound, Decision, MayNotDecide, NotWai
 from apps.jobs.execution import Worker
 from apps.jobs.models import Approval, Job
 from apps.keys.models import ApiKey, Membership
-from tests.jobs.conftest import followed, task
+from tests.jobs.conftest import both_databases, followed, task
 from tests.support.waiting import eventually
 
 Start = Callable[[], Job]
@@ -51,6 +51,7 @@ def test_what_somebody_decides_reaches_the_run(waiting: Start, decision: Decisio
     assert "make" not in str([asked.data, decided.data])
 
 
+@both_databases
 def test_the_first_decision_stands(waiting: Start) -> None:
     job = waiting()
     decide(job, "deny")

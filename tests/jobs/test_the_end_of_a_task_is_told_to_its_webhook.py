@@ -16,7 +16,7 @@ from apps.jobs import deliveries, services
 from apps.jobs.deliveries import NothingToDeliver
 from apps.jobs.models import Delivery, Job
 from apps.keys.models import ApiKey
-from tests.jobs.conftest import task
+from tests.jobs.conftest import both_databases, task
 
 URL = "https://hooks.example.org/done"
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -47,6 +47,7 @@ def ended(key: ApiKey, url: str = URL) -> Job:
     return Job.objects.select_related("project").get(pk=job.pk)
 
 
+@both_databases
 def test_the_end_is_told_once_with_the_job_and_a_signature(atlas: ApiKey, receiver: Receiver) -> None:
     job, now = ended(atlas), timezone.now()
 

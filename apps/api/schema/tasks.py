@@ -212,6 +212,13 @@ approvals_schema = extend_schema(
     parameters=[JOB_ID, REQUEST_ID, JOB_HEADER],
     responses={200: ApprovalList, **UNAUTHENTICATED, **NOT_FOUND},
 )
+waiting_schema = extend_schema(
+    operation_id="list_waiting_approvals",
+    summary="List the calls that wait in the whole project",
+    tags=["tasks"],
+    parameters=[REQUEST_ID],
+    responses={200: ApprovalList, **UNAUTHENTICATED},
+)
 decide_schema = extend_schema(
     operation_id="decide_approval",
     summary="Approve or deny a tool call",

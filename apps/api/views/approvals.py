@@ -10,12 +10,24 @@ from apps.api.answers import answer
 from apps.api.base import View
 from apps.api.body import read_json
 from apps.api.openai import fields
-from apps.api.schema.tasks import approvals_schema, decide_schema
+from apps.api.schema.tasks import approvals_schema, decide_schema, waiting_schema
 from apps.api.views.jobs import find_job
 from apps.jobs import approvals
 from apps.jobs.approvals import DECISIONS, Decision
 from apps.jobs.models import Approval
 from apps.keys.models import ApiKey
+
+MOST_WAITING = 500
+
+
+class WaitingApprovals(View):
+    """All of the project's that somebody can still decide."""
+
+    @waiting_schema
+    def get(self, request: Request) -> HttpResponse:
+        """List the calls of the project's jobs that wait for an approval, those first that wait the longest."""
+        rows = Approval.objects.waiting(timezone.now()).filter(job__project=self.caller.project).order_by("asked_at")
+        return answer({"object": "list", "data": [approval_object(row) for row in rows[:MOST_WAITING]]})
 
 
 class Approvals(View):
