@@ -1,0 +1,298 @@
+"""The client for code that waits."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx2
+
+from claude_code_client import calls, transport
+from claude_code_client.calls import BatchOptions, Call, ChatOptions, Prompt, TaskOptions
+from claude_code_client.errors import JobFailed, WaitedTooLong
+from claude_code_client.results import Batch, Completion, Event, Job, Usage
+from claude_code_client.retrying import pause
+from claude_code_client.sse import Reader
+
+T = TypeVar("T")
+POLL_SECONDS = 2.0
+
+
+class ClaudeClient:
+    """A client of one service with one key. Thread-safe; close it, or use it in a `with`.
+
+    timeout: seconds that one answer may take. max_retries: how often a request is sent again when the connection breaks
+    or the service says that it may; nothing is done twice by that.
+    """
+
+    def __init__(self, base_url: str, api_key: str, *, timeout: float = 600.0, max_retries: int = 3) -> None:
+        self._http = httpx2.Client(**transport.settings(base_url, api_key, timeout))
+        self._most_tries = max_retries + 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def complete(self, prompt: Prompt, **options: Unpack[ChatOptions]) -> Completion:
+        """Ask, and wait for the whole answer. Raises ApiError or ConnectionFailed, as everything here does."""
+        return self._send(calls.complete(prompt, options))
+
+    def stream(self, prompt: Prompt, **options: Unpack[ChatOptions]) -> "Stream":
+        """Ask, and get the answer token by token: `for token in client.stream("…")`. Survives breaks."""
+        return Stream(self, calls.stream(prompt, options))
+
+    def agentic_task(
+        self, description: str, *, on_event: Callable[[Event], object] | None = None, **options: Unpack[TaskOptions]
+    ) -> Job:
+        """Have something done with tools, agents and skills, and wait for its end. Raises JobFailed with its job.
+
+        `on_event` is called with each event: what is said, which tools are used, what they say.
+        """
+        for event in self.task_events(description, **options):
+            if on_event:
+                on_event(event)
+            if event.terminal:
+                return transport.ended(event)
+        raise AssertionError("events end with a terminal one")
+
+    def task_events(self, description: str, **options: Unpack[TaskOptions]) -> Iterator[Event]:
+        """The same, event by event; the last one is `done` or `error`."""
+        return self.follow(self.submit_task(description, **options).id)
+
+    def submit_task(self, description: str, **options: Unpack[TaskOptions]) -> Job:
+        """The same, without waiting: come back with `follow`, `wait` or `job`."""
+        return self._send(calls.task(description, options))
+
+    def batch(
+        self,
+        items: Sequence[str | Mapping[str, Any]],
+        *,
+        wait_seconds: float | None = None,
+        **options: Unpack[BatchOptions],
+    ) -> Batch:
+        """Ask many things and wait for all: prompts, or objects with prompt, messages or description.
+
+        Results are in order, each with its own status; an item that fails harms no other. Raises WaitedTooLong.
+        """
+        return self.wait_batch(self.submit_batch(items, **options).id, wait_seconds=wait_seconds)
+
+    def submit_batch(self, items: Sequence[str | Mapping[str, Any]], **options: Unpack[BatchOptions]) -> Batch:
+        """The same, without waiting: come back with `wait_batch` or `get_batch`."""
+        return self._send(calls.batch(items, options))
+
+    def wait_batch(self, batch_id: str, *, wait_seconds: float | None = None) -> Batch:
+        """Wait for the end of a batch. Raises WaitedTooLong; the batch goes on."""
+        until = None if wait_seconds is None else time.monotonic() + wait_seconds
+        seconds = 0.1
+        while not (batch := self._send(calls.get_batch(batch_id, after=None))).ended:
+            if until is not None and time.monotonic() >= until:
+                raise WaitedTooLong("batch", batch_id)
+            time.sleep(seconds)
+            seconds = min(seconds * 1.5, POLL_SECONDS)
+        return self._whole(batch)
+
+    def get_batch(self, batch_id: str) -> Batch:
+        """A batch and all results it has so far."""
+        return self._whole(self._send(calls.get_batch(batch_id, after=None)))
+
+    def cancel_batch(self, batch_id: str) -> Batch:
+        """Stop a batch: what has been answered stays, the rest is not asked."""
+        return self._send(calls.cancel_batch(batch_id))
+
+    def jobs(self, *, status: str | None = None, model: str | None = None) -> Iterator[Job]:
+        """The project's jobs, newest first; further pages are fetched as they are needed."""
+        after: str | None = None
+        while True:
+            query = {"status": status, "model": model, "limit": 100, "after": after}
+            page, after = self._send(calls.jobs(query))
+            yield from page
+            if after is None:
+                return
+
+    def job(self, job_id: str) -> Job:
+        """One job as it is now."""
+        return self._send(calls.job(job_id))
+
+    def wait(self, job_id: str) -> Job:
+        """Wait for a job's end. Raises JobFailed."""
+        *_, last = self.follow(job_id)
+        return transport.ended(last)
+
+    def follow(self, job_id: str, *, starting_after: int = 0) -> Iterator[Event]:
+        """A job's events, each once, however often the connection breaks; from after a sequence number."""
+        seen, tries = starting_after, 0
+        while True:
+            try:
+                with self._open(calls.follow(job_id, starting_after=seen)) as response:
+                    for data in _events(response):
+                        event = transport.told(data)
+                        if event.sequence_number > seen:
+                            seen, tries = event.sequence_number, 0
+                            yield event
+                        if event.terminal:
+                            return
+                    if response.status_code == httpx2.codes.NO_CONTENT:
+                        return
+            except httpx2.TransportError as error:
+                if tries + 1 >= self._most_tries:
+                    raise transport.gone(error, tries + 1) from error
+            tries += 1
+            time.sleep(pause(tries) or 0)
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job; one that has ended stays as it is."""
+        return self._send(calls.cancel(job_id))
+
+    def download(self, job_id: str, name: str) -> bytes:
+        """A file that a task left."""
+        return self._send(calls.artifact(job_id, name))
+
+    def usage(
+        self,
+        *,
+        since: datetime | date | str | None = None,
+        until: datetime | date | str | None = None,
+        group_by: str | Sequence[str] = "day",
+        tz: str | None = None,
+        model: str | None = None,
+        kind: str | None = None,
+    ) -> Usage:
+        """Requests, tokens and cost of the project, by steps of time (hour, day, week, month), key, model, kind …"""
+        asked = {"since": since, "until": until, "group_by": group_by, "tz": tz, "model": model, "kind": kind}
+        return self._send(calls.usage(asked))
+
+    def capabilities(self) -> Any:
+        """The tools, agents, skills and models that this key may use, and its limits."""
+        return self._send(calls.look("/v1/capabilities"))
+
+    def models(self) -> list[str]:
+        """The names of the models that this key may use."""
+        return [model["id"] for model in self._send(calls.look("/v1/models"))["data"]]
+
+    def explain(self, body: Mapping[str, Any]) -> Any:
+        """Would this chat or task be taken, by which rules, at what cost? Nothing is done."""
+        return self._send(calls.ask("/v1/explain", body))
+
+    def _whole(self, batch: Batch) -> Batch:
+        """With the further pages of its results."""
+        results, page = list(batch.results), batch
+        while page.raw.get("has_more") and page.results:
+            page = self._send(calls.get_batch(batch.id, after=page.results[-1].index))
+            results += page.results
+        return Batch(
+            batch.id, batch.status, batch.total, batch.completed, batch.failed, batch.cost_usd, results, batch.raw
+        )
+
+    def _send(self, call: Call[T]) -> T:
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                response = self._http.request(**transport.request(call))
+            except httpx2.TransportError as error:
+                wait = pause(tries)
+                if tries >= self._most_tries or wait is None:
+                    raise transport.gone(error, tries) from error
+            else:
+                if response.is_success:
+                    return call.read(response.content if call.read is bytes else transport.json_of(response.text))
+                wait = pause(tries, status=response.status_code, headers=response.headers)
+                if tries >= self._most_tries or wait is None:
+                    raise transport.refusal(response.status_code, response.text, response.headers)
+            time.sleep(wait)
+
+    @contextmanager
+    def _open(self, call: Call[Any]) -> Iterator[httpx2.Response]:
+        """An answer that is read as it comes. Tries again until there is one; raises ApiError, TransportError."""
+        tries = 0
+        while True:
+            tries += 1
+            with self._http.stream(**transport.request(call, stream=True)) as response:
+                if response.is_success:
+                    yield response
+                    return
+                text = response.read().decode("utf-8", "replace")
+            wait = pause(tries, status=response.status_code, headers=response.headers)
+            if tries >= self._most_tries or wait is None:
+                raise transport.refusal(response.status_code, text, response.headers)
+            time.sleep(wait)
+
+
+class Stream:
+    """An answer on its way: iterate over it for its tokens, then look at `completion`."""
+
+    def __init__(self, client: ClaudeClient, call: Call[Any]) -> None:
+        self._client, self._call = client, call
+        self._chunks: list[Any] = []
+        self._completion: Completion | None = None
+        self._said = 0
+        self.job_id: str | None = None
+
+    @property
+    def completion(self) -> Completion:
+        """The whole answer; what has not been read yet is read."""
+        if self._completion is None:
+            for _ in self:
+                pass
+        assert self._completion is not None
+        return self._completion
+
+    def __iter__(self) -> Iterator[str]:
+        for token in self._tokens():
+            self._said += len(token)
+            yield token
+
+    def _tokens(self) -> Iterator[str]:
+        tries = 0
+        while self._completion is None:
+            try:
+                yield from self._resumed() if self.job_id else self._first()
+            except httpx2.TransportError as error:
+                tries += 1
+                if tries >= self._client._most_tries:
+                    raise transport.gone(error, tries) from error
+                time.sleep(pause(tries) or 0)
+
+    def _first(self) -> Iterator[str]:
+        with self._client._open(self._call) as response:
+            self.job_id = response.headers.get("x-job-id")
+            for chunk in _events(response):
+                if chunk.get("error"):
+                    raise JobFailed(0, chunk["error"], response.headers, None)
+                self._chunks.append(chunk)
+                for choice in chunk.get("choices") or ():
+                    if text := choice["delta"].get("content"):
+                        yield text
+                if chunk.get("usage"):
+                    self._completion = Completion.of_chunks(self._chunks)
+        if self._completion is None:
+            raise httpx2.RemoteProtocolError("the stream ended before the answer did")
+
+    def _resumed(self) -> Iterator[str]:
+        """After a break: the job's own events, without what has been said."""
+        assert self.job_id
+        said, before = self._said, 0
+        for event in self._client.follow(self.job_id):
+            if event.type == "token":
+                new = event.text[max(0, said - before) :]
+                before += len(event.text)
+                if new:
+                    yield new
+            elif event.terminal:
+                transport.ended(event)
+                self._completion = Completion.of_job(event.data)
+
+
+def _events(response: httpx2.Response) -> Iterator[Any]:
+    reader = Reader()
+    for line in response.iter_lines():
+        if (data := reader.take(line)) is not None:
+            yield data
