@@ -21,7 +21,7 @@ from apps.claude.live import LiveProcess, RewindMissing, Workshop
 from apps.claude.pool import Limits, Pool
 from apps.claude.spec import Decision, Event, Outcome, RunSpec
 from apps.claude.tasks.run import Bounds, TaskRun
-from apps.claude.tasks.shop import Place, TaskShop
+from apps.claude.tasks.seats import Place, Seats
 from apps.claude.taskspec import TaskSpec
 
 Emit = Callable[[Event], Coroutine[Any, Any, None]]
@@ -51,6 +51,8 @@ class EngineConfig:
     """False makes every process serve one question only, as with a CLI that cannot rewind."""
     task_bounds: Bounds = field(default_factory=Bounds)
     """What one task may take of the machine."""
+    task_spares: int = 2
+    """Prepared jails for tasks like the last ones."""
 
 
 def slots_by_memory() -> int:
@@ -82,7 +84,7 @@ class Engine:
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._egress = Egress(upstream=config.upstream, credential=config.credential)
         self._pool: Pool | None = None
-        self._shop: TaskShop | None = None
+        self._seats: Seats | None = None
 
     def start(self) -> None:
         """Find the CLI, probe the jail and begin. Raises catalog.CliMissing."""
@@ -116,11 +118,11 @@ class Engine:
     async def run(self, spec: RunSpec | TaskSpec, emit: Emit) -> Outcome:
         """Answer one chat, or do one task. Failures are in the outcome, never raised."""
         assert self._pool is not None
-        assert self._shop is not None
-        run = ChatRun(spec, emit) if isinstance(spec, RunSpec) else TaskRun(spec, emit)
+        assert self._seats is not None
+        run = ChatRun(spec, emit) if isinstance(spec, RunSpec) else TaskRun(spec, emit, self._config.task_bounds)
         self._runs[spec.job_id] = run
         try:
-            return await (run.answer(self._pool) if isinstance(run, ChatRun) else self._shop.run(run))
+            return await (run.answer(self._pool) if isinstance(run, ChatRun) else run.answer(self._seats))
         finally:
             self._runs.pop(spec.job_id, None)
 
@@ -151,7 +153,7 @@ class Engine:
             "waiting": self._pool.waiting if self._pool else 0,
             "jail": self.jail is not None,
             "jail_fault": self.jail_fault,
-            "tasks_fault": self._shop.fault if self._shop else self.jail_fault,
+            "tasks_fault": self._seats.fault if self._seats else self.jail_fault,
             "rewind": self._rewind,
             "cli_version": self._cli_version,
             "fault": self._pool.last_fault if self._pool else None,
@@ -167,9 +169,11 @@ class Engine:
         self._pool.start()
         assert self.cli is not None
         place = Place(self.cli, self.jail, self.jail_fault, self._egress, self._runtime_dir, self._config.cache_dir)
-        self._shop = TaskShop(place, self._config.task_bounds)
+        self._seats = Seats(place, self._config.task_bounds.limits, self._config.task_spares)
 
     async def _close(self) -> None:
+        if self._seats:
+            await self._seats.close()
         if self._pool:
             await self._pool.close()
         await self._egress.stop()

@@ -95,6 +95,7 @@ def running_engine(model: ScriptedModel, **changes: Any) -> Iterator[Engine]:
         credential=Credential("api_key", SECRET),
         upstream=model.url,
         slots=3,
+        task_spares=1,
         cache_dir=Path(tempfile.gettempdir()) / "ccs-test-cli",
     )
     engine = Engine(replace(config, **changes))

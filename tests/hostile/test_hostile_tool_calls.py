@@ -1,9 +1,5 @@
 """Every attack of the catalogue, made for real by the scripted model through the real CLI; none may work."""
 
-import socket
-import threading
-from collections.abc import Iterator
-
 import pytest
 
 from apps.claude.engine import Engine
@@ -13,30 +9,11 @@ from apps.claude.taskspec import File
 from tests.claude.conftest import requests
 from tests.claude.tasks import Done, call, do, task
 from tests.hostile import probes
+from tests.hostile.conftest import ABSTRACT
 from tests.hostile.probes import Probe
 
-ABSTRACT = "ccs-hostile-abstract"
 CODE = probes.code_probes(loopback_port=0, secret="", runtime_dir=probes.ROOT, abstract="")
 TOOLS = probes.tool_probes(0)
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[int]:
-    """Something that listens on this machine, by TCP and on an abstract socket; the port."""
-    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
-        unix.bind(f"\0{ABSTRACT}")
-        unix.listen()
-        for listener in (tcp, unix):
-            threading.Thread(target=_accept, args=(listener,), daemon=True).start()
-        yield tcp.getsockname()[1]
-
-
-def _accept(listener: socket.socket) -> None:
-    try:
-        while True:
-            listener.accept()[0].close()
-    except OSError:
-        return
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,8 @@ from apps.claude.spec import ToolResult
 from tests.claude.conftest import requests
 from tests.claude.tasks import call
 from tests.hostile import probes
-from tests.hostile.conftest import SECRET_NAME
-from tests.hostile.test_hostile_tool_calls import ABSTRACT, services
+from tests.hostile.conftest import ABSTRACT, SECRET_NAME
 from tests.hostile.test_workspaces_are_no_configuration import HOOK
-
-__all__ = ["services"]
 
 CODE = [
     "the worker's environment",

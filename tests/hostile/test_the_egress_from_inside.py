@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apps.claude.engine import Engine
 from apps.claude.scripted.server import ScriptedModel
-from apps.claude.spec import Outcome
+from apps.claude.spec import Event, Outcome, ToolUse
 from apps.claude.taskspec import File
 from tests.claude.conftest import SECRET, SONNET, requests
 from tests.claude.tasks import bash, do, task
@@ -169,7 +170,14 @@ def test_a_second_cli_is_fenced_and_billed_like_the_first(engine: Engine, model:
 
 
 def test_the_socket_is_dead_once_its_task_is_over(engine: Engine) -> None:
-    lanes = set(engine._runtime_dir.iterdir())
-    do(engine, task(bash("true"), tools=("Bash",)))
-    assert set(engine._runtime_dir.iterdir()) - lanes <= {engine._runtime_dir / "tasks"}
-    assert list((engine._runtime_dir / "tasks").iterdir()) == []
+    spec = task(bash("true"), tools=("Bash",))
+    lanes: set[Path] = set()
+
+    def look(event: Event) -> None:
+        if isinstance(event, ToolUse):
+            lanes.add(engine._runs[spec.job_id]._lane.directory)  # type: ignore[union-attr]
+
+    do(engine, spec, look)
+    (lane,) = lanes
+    assert not lane.exists()
+    assert not (engine._runtime_dir / "tasks" / lane.name).exists()

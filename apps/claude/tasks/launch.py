@@ -13,7 +13,7 @@ from apps.claude import jail as walls
 from apps.claude.launch import SOCKET_NAME, Launch, environment
 from apps.claude.tasks import gate
 from apps.claude.tasks.room import PLUGIN_INSIDE, Room
-from apps.claude.taskspec import Agent, TaskSpec
+from apps.claude.taskspec import Agent, Skill, TaskSpec
 
 _TMPFS_BYTES = 256 << 20
 _DENIED = ("Agent(fork)", *(f"Skill({name})" for name in gate.BUILT_IN_SKILLS))
@@ -52,10 +52,18 @@ class Shape:
         """The shape of a task. Raises ValueError where a name is none."""
         servers = json.dumps({"mcpServers": dict(spec.mcp_servers)}, sort_keys=True) if spec.mcp_servers else ""
         trusted = any(skill.trusted for skill in spec.skills)
-        skills = tuple(str(skill.directory) for skill in spec.skills)
+        skills = tuple(_edition(skill) for skill in spec.skills)
         return cls(
             spec.model, gate.tool_names(spec), skills, spec.max_turns, servers, trusted, bool(spec.models), resume
         )
+
+
+def _edition(skill: Skill) -> str:
+    """Tells a skill from what it was before it was edited. Raises OSError."""
+    facts = (skill.directory / "SKILL.md").stat()
+    return json.dumps(
+        [skill.name, skill.description, skill.trusted, str(skill.directory), facts.st_mtime_ns, facts.st_size]
+    )
 
 
 def launch(*, cli: Path, jail: walls.Jail, lane: Path, room: Room, shape: Shape, limits: Limits) -> Launch:

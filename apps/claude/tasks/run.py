@@ -6,21 +6,20 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from apps.claude import outcomes, protocol
-from apps.claude.egress import Egress, Lane
-from apps.claude.jail import Jail
+from apps.claude.egress import Lane
 from apps.claude.process import CliGone, CliProcess
 from apps.claude.protocol import Frame, Nudge, TextDelta, ThinkingDelta
 from apps.claude.spec import Event, Metered, Outcome, Started, Text, Thinking, ToolResult, ToolUse
 from apps.claude.tasks import ending, gate, inside, launch, results, sessions
 from apps.claude.tasks.admission import Fence
 from apps.claude.tasks.approvals import Approvals
-from apps.claude.tasks.frames import Called, HookAsk, Init, Returned, Spoke, TaskResult, hook_reply, parse
+from apps.claude.tasks.frames import Called, HookAsk, Init, Returned, Spoke, TaskResult, hook_reply
 from apps.claude.tasks.guard import Quota, watch
 from apps.claude.tasks.room import Room
+from apps.claude.tasks.seats import Seat, Seats
 from apps.claude.tasks.steps import StepLog
 from apps.claude.tasks.tab import TaskTab
 from apps.claude.taskspec import TaskSpec
@@ -47,26 +46,13 @@ class Bounds:
     caps: inside.Caps = field(default_factory=inside.Caps)
 
 
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """What it takes to run a task."""
-
-    cli: Path
-    jail: Jail
-    egress: Egress
-    lanes: Path
-    rooms: Path
-    uid: int | None
-    """Who the task is outside, where the service is root: nobody else's uid while it runs."""
-    bounds: Bounds
-
-
 class TaskRun:
     """Belongs to the engine's loop."""
 
-    def __init__(self, spec: TaskSpec, emit: Emit) -> None:
+    def __init__(self, spec: TaskSpec, emit: Emit, bounds: Bounds) -> None:
         self.spec = spec
         self._emit = emit
+        self._bounds = bounds
         fence = Fence(frozenset({spec.model, *spec.models}), "WebSearch" in spec.tools)
         self._tab = TaskTab(spec.cap_microusd, fence, self._checkpoint)
         self._log = StepLog()
@@ -85,60 +71,63 @@ class TaskRun:
         """Stop spending now; `answer` returns with status cancelled."""
         self._stop(outcomes.CANCELLED, "The job was cancelled.")
 
-    async def answer(self, shop: Shop) -> Outcome:
-        """Run it. Every failure is in the outcome."""
+    async def answer(self, seats: Seats) -> Outcome:
+        """Run it, or refuse it where it could not be contained. Every failure is in the outcome."""
         self._look()
-        room = await asyncio.to_thread(Room.make, shop.rooms, shop.uid)
         try:
-            outcome, delivered = await self._in_room(shop, room)
-            return await asyncio.to_thread(self._keep, room, outcome, delivered, shop.bounds.caps)
+            if not await seats.ready():
+                message = f"Tasks are refused on this worker, because they could not be contained: {seats.fault}"
+                return self._failed(results.JAIL_UNAVAILABLE, message)
+            resume = await asyncio.to_thread(sessions.kept, self.spec.session_dir)
+            shape = launch.Shape.of(self.spec, resume)
+            return await self._at(await seats.take(shape, self.spec.skills, self._restore), seats)
         except ValueError as wrong:
             return self._failed(outcomes.INVALID_REQUEST, str(wrong))
-        except OSError as error:
-            return self._failed(outcomes.CLI_ERROR, f"The task could not be prepared: {error}")
+        except (OSError, ending.SomethingLives) as error:
+            return self._failed(outcomes.CLI_ERROR, f"The task could not be prepared or cleared away: {error}")
         finally:
             if self._watch:
                 self._watch.cancel()
-            await asyncio.to_thread(room.remove)
             if self._background:
                 await asyncio.wait(self._background)
 
-    async def _in_room(self, shop: Shop, room: Room) -> tuple[Outcome, dict[str, str]]:
-        """The outcome, and the input files' digests. When this returns, no process of the task is left."""
-        await asyncio.to_thread(room.furnish, self.spec.skills)
-        delivered = await asyncio.to_thread(room.deliver, self.spec.files)
-        resume = await asyncio.to_thread(sessions.restore, self.spec.session_dir, room)
-        shape = launch.Shape.of(self.spec, resume)
-        lane = self._lane = await shop.egress.open_lane(shop.lanes / room.root.name, shop.uid)
-        lane.tab = self._tab
+    async def _at(self, seat: Seat, seats: Seats) -> Outcome:
+        cli, self._lane = seat.cli, seat.lane
+        guard = asyncio.create_task(watch(seat.room, cli, self._bounds.quota, self._over))
         try:
-            started = launch.launch(
-                cli=shop.cli, jail=shop.jail, lane=lane.directory, room=room, shape=shape, limits=shop.bounds.limits
-            )
-            cli = self._cli = await CliProcess.spawn(started, parse)
-            guard = asyncio.create_task(watch(room, cli, shop.bounds.quota, self._over))
-            try:
-                return results.ended(self._tab, self._log, await self._converse(cli)), delivered
-            except _Stopped:
-                await ending.interrupted(cli, lane)
-                return self._failed(*(self._stopped or (outcomes.CANCELLED, ""))), delivered
-            except (CliGone, TaskUnfit) as gone:
-                return self._failed(outcomes.CLI_ERROR, f"The CLI failed: {str(gone)[:1000]}"), delivered
-            finally:
-                guard.cancel()
-                self._let_go()
-                lane.cut()
-                await ending.ended(cli)
+            delivered = await asyncio.to_thread(seat.room.deliver, self.spec.files)
+            self._cli, self._lane.tab = cli, self._tab
+            outcome = await self._outcome(seat)
+            await ending.ended(cli)
+            return await asyncio.to_thread(self._keep, seat.room, outcome, delivered)
         finally:
+            guard.cancel()
             self._cli = None
-            await lane.close()
+            await seats.clear(seat)
 
-    def _keep(self, room: Room, outcome: Outcome, delivered: dict[str, str], caps: inside.Caps) -> Outcome:
+    async def _outcome(self, seat: Seat) -> Outcome:
+        try:
+            return results.ended(self._tab, self._log, await self._converse(seat.cli))
+        except _Stopped:
+            await ending.interrupted(seat.cli, seat.lane)
+            return self._failed(*(self._stopped or (outcomes.CANCELLED, "")))
+        except (CliGone, TaskUnfit) as gone:
+            return self._failed(outcomes.CLI_ERROR, f"The CLI failed: {str(gone)[:1000]}")
+        finally:
+            for task in self._judging:
+                task.cancel()  # nobody's decision is waited for any more
+            seat.lane.cut()
+
+    def _restore(self, room: Room) -> None:
+        sessions.restore(self.spec.session_dir, room)
+
+    def _keep(self, room: Room, outcome: Outcome, delivered: dict[str, str]) -> Outcome:
         """Keep the conversation and the files that are to outlive the task."""
         sessions.keep(self.spec.session_dir, room, self._session_id)
         if self.spec.artifacts_dir is None:
             return outcome
-        return replace(outcome, artifacts=inside.collect(room.workspace, self.spec.artifacts_dir, delivered, caps))
+        kept = inside.collect(room.workspace, self.spec.artifacts_dir, delivered, self._bounds.caps)
+        return replace(outcome, artifacts=kept)
 
     async def _converse(self, cli: CliProcess) -> TaskResult:
         """Start the conversation and relay it until the CLI calls it over."""
@@ -230,11 +219,6 @@ class TaskRun:
 
     def _over(self, message: str) -> None:
         self._stop(results.RESOURCE_LIMIT, message)
-
-    def _let_go(self) -> None:
-        """Nobody's decision is waited for any more."""
-        for task in self._judging:
-            task.cancel()
 
     def _checkpoint(self, metered: Metered) -> None:
         self._spawn(self._emit(metered), self._background)

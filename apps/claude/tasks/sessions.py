@@ -15,19 +15,22 @@ _ID = re.compile(r"[0-9a-f-]{36}")
 _MAX_BYTES = 64 << 20
 
 
-def restore(directory: Path | None, room: Room) -> str | None:
-    """Put a kept conversation into a new room; the CLI's id of it, or None where there is none."""
-    if directory is None:
+def kept(directory: Path | None) -> str | None:
+    """The CLI's id of the conversation that is kept there, or None."""
+    if directory is None or not (directory / _KEPT).is_file():
         return None
     try:
         session_id = str(json.loads((directory / _NOTE).read_text(encoding="utf-8"))["cli_session_id"])
-        transcript = (directory / _KEPT).read_bytes()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not _ID.fullmatch(session_id):
-        return None
-    room.put(room.home.joinpath(*_TRANSCRIPTS, f"{session_id}.jsonl"), transcript)
-    return session_id
+    return session_id if _ID.fullmatch(session_id) else None
+
+
+def restore(directory: Path | None, room: Room) -> None:
+    """Put the kept conversation, if there is one, into a new room. Raises OSError."""
+    if directory is not None and (session_id := kept(directory)):
+        transcript = (directory / _KEPT).read_bytes()
+        room.put(room.home.joinpath(*_TRANSCRIPTS, f"{session_id}.jsonl"), transcript)
 
 
 def keep(directory: Path | None, room: Room, session_id: str) -> None:

@@ -1,0 +1,170 @@
+"""Where a task sits: a room, a lane and a jailed CLI that has been told nothing yet.
+
+A seat is taken by one task and cleared after it, never shared. For shapes that were asked for lately one is kept
+prepared: starting a CLI takes most of what a short task takes, and it knows nothing of the task yet.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from apps.claude import jail as walls
+from apps.claude.egress import Egress, Lane
+from apps.claude.jail import Jail
+from apps.claude.process import CliProcess
+from apps.claude.tasks import ending, launch
+from apps.claude.tasks.frames import parse
+from apps.claude.tasks.launch import Limits, Shape
+from apps.claude.tasks.room import Room
+from apps.claude.taskspec import Skill
+
+_FIRST_UID = walls.JAIL_UID + 1
+"""Tasks of a service that is root have uids of their own, so that not even the host lets one see another's files."""
+_SPARE_DELAY_SECONDS = 0.3
+"""A new spare waits until the task that took the last one is on its way."""
+_SPARE_SECONDS = 900.0
+"""A spare that nobody wanted for so long is let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an engine has found out about where it runs."""
+
+    cli: Path
+    jail: Jail | None
+    jail_fault: str | None
+    egress: Egress
+    runtime_dir: Path
+    cache_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One task's own."""
+
+    room: Room
+    lane: Lane
+    cli: CliProcess
+    since: float = field(default_factory=time.monotonic)
+
+
+class Seats:
+    """All seats of one engine. Belongs to its loop."""
+
+    def __init__(self, place: Place, limits: Limits, spares: int) -> None:
+        self._place = place
+        self._limits = limits
+        self._max_spares = spares
+        self._spares: dict[Shape, Seat] = {}
+        """The one wanted last stands last."""
+        self._uids: set[int] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self.fault = place.jail_fault
+        """Why no task is taken, or None."""
+        self._cli: Path | None = None
+        self._staging = asyncio.Lock()
+
+    async def ready(self) -> bool:
+        """Whether tasks can be contained here; the CLI is copied when the first one comes."""
+        async with self._staging:
+            if self._cli is None and self._place.jail is not None and self.fault is None:
+                caches = _caches(self._place.cache_dir)
+                try:
+                    self._cli = await asyncio.to_thread(walls.execute_only_cli, self._place.cli, caches)
+                except walls.JailBroken as broken:
+                    self.fault = str(broken)
+            return self._cli is not None and self.fault is None
+
+    async def take(self, shape: Shape, skills: tuple[Skill, ...], furnish: Callable[[Room], object]) -> Seat:
+        """A seat for a task of this shape; `furnish` brings what the CLI has to find when it starts.
+
+        Raises OSError, ValueError.
+        """
+        spare = self._spares.pop(shape, None)
+        if shape.resume is None:
+            self._later(self._prepare(shape, skills))
+        if spare is not None and spare.cli.alive:
+            return spare
+        if spare is not None:
+            await self.clear(spare)
+        return await self._make(shape, skills, furnish)
+
+    async def clear(self, seat: Seat) -> None:
+        """End whatever still runs there, and leave nothing behind."""
+        seat.lane.cut()
+        try:
+            await ending.ended(seat.cli)
+        finally:
+            await seat.lane.close()
+            await asyncio.to_thread(seat.room.remove)
+            if seat.room.uid is not None:
+                self._uids.discard(seat.room.uid)
+
+    async def close(self) -> None:
+        """End all spares."""
+        self._closed = True
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.gather(*(self.clear(seat) for seat in self._spares.values()), return_exceptions=True)
+        self._spares.clear()
+
+    async def _make(self, shape: Shape, skills: tuple[Skill, ...], furnish: Callable[[Room], object]) -> Seat:
+        place = self._place
+        assert place.jail is not None
+        assert self._cli is not None
+        room = await asyncio.to_thread(Room.make, place.runtime_dir / "tasks", self._take_uid())
+        lane: Lane | None = None
+        try:
+            await asyncio.to_thread(room.furnish, skills)
+            await asyncio.to_thread(furnish, room)
+            lane = await place.egress.open_lane(place.runtime_dir / room.root.name, room.uid)
+            command = launch.launch(
+                cli=self._cli, jail=place.jail, lane=lane.directory, room=room, shape=shape, limits=self._limits
+            )
+            return Seat(room, lane, await CliProcess.spawn(command, parse))
+        except BaseException:
+            if lane is not None:
+                await lane.close()
+            await asyncio.to_thread(room.remove)
+            if room.uid is not None:
+                self._uids.discard(room.uid)
+            raise
+
+    async def _prepare(self, shape: Shape, skills: tuple[Skill, ...]) -> None:
+        """Keep a spare of this shape, and let go of those that are wanted least."""
+        await asyncio.sleep(_SPARE_DELAY_SECONDS)
+        if self._closed or self._max_spares < 1 or shape in self._spares:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            self._spares[shape] = await self._make(shape, skills, lambda _: None)
+        now = time.monotonic()
+        old = [one for one, seat in self._spares.items() if now - seat.since > _SPARE_SECONDS]
+        surplus = [one for one in self._spares if one not in old][: -self._max_spares]
+        for one in (*old, *surplus):
+            await self.clear(self._spares.pop(one))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _take_uid(self) -> int | None:
+        if not walls.runs_as_root():
+            return None
+        uid = next(uid for uid in range(_FIRST_UID, _FIRST_UID + 1_000) if uid not in self._uids)
+        self._uids.add(uid)
+        return uid
+
+
+def _caches(configured: Path) -> tuple[Path, ...]:
+    """Where a copy of the CLI may be kept: root's own HOME is closed to a jail's uid."""
+    if walls.runs_as_root():
+        return (configured,)
+    return (configured, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / configured.name)
