@@ -1,14 +1,14 @@
-"""`bin/bench [discovery routing first calling throughput burst slow fanout idle]`: everything, or the named cases."""
+"""`bin/bench [discovery routing first calling throughput burst slow fanout usage idle]`: all, or the named cases."""
 
 import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import calling, capabilities, chat, fit_routing, following, idle, routing
+from bench import calling, capabilities, chat, fit_routing, following, idle, routing, usage
 from bench.report import Report
 from bench.rig import scripted_model, service
 
-CASES = ("discovery", "routing", "idle", "first", "calling", "throughput", "burst", "slow", "fanout")
+CASES = ("discovery", "routing", "idle", "first", "calling", "throughput", "burst", "slow", "fanout", "usage")
 
 
 def main() -> None:
@@ -34,6 +34,8 @@ def main() -> None:
                     asyncio.run(chat.slow_model(target, report))
                 if "fanout" in wanted:
                     asyncio.run(following.fan_out(target, report))
+        if "usage" in wanted:
+            usage.measure(upstream, report)
     print(f"\n{report.markdown()}")
 
 

@@ -70,7 +70,7 @@ def _moment(query: Mapping[str, str], name: str, zone: ZoneInfo, *, days: int) -
     if not text:
         return None
     try:
-        if len(text) == len("2026-11-01"):
+        if len(text) == len("2026-11-01") and "-" in text:
             day = date.fromisoformat(text) + timedelta(days=days)
             moment = datetime.fromtimestamp(day_start(day, zone), UTC)
         elif text.replace(".", "", 1).isdigit():
