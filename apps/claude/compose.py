@@ -14,6 +14,7 @@ from apps.claude.launch import SYSTEM_PLACEHOLDER
 from apps.claude.spec import Content, RunSpec
 
 _MARK = "cache_control"
+_CHARACTERS_PER_TOKEN = 4
 
 
 class Mismatch(Exception):
@@ -56,6 +57,12 @@ def chat_request(asked: dict[str, Any], spec: RunSpec) -> dict[str, Any]:
         body["system"] = [_unmarked(block) for block in body["system"]]
     options.apply(body, spec)
     return body
+
+
+def overhead_tokens(body: dict[str, Any], spec: RunSpec) -> int:
+    """About how many tokens of the composed prompt are not the client's: what the CLI says of itself, and our notes."""
+    system = sum(len(block["text"]) for block in body["system"]) - len(spec.system)
+    return -(-(system + len(options.note(spec) or "")) // _CHARACTERS_PER_TOKEN)
 
 
 def _newest(messages: object, expected: Content) -> _Newest:

@@ -125,6 +125,7 @@ class Egress:
             return refusal(tab.failure or Failure.of(400, "invalid_request_error", "this run is over"))
         try:
             body = compose.chat_request(asked, tab.spec)
+            tab.overhead_tokens = compose.overhead_tokens(body, tab.spec)
         except (compose.Mismatch, KeyError, TypeError, AttributeError) as error:
             tab.mismatch = str(error)
             return refusal(tab.refuse(400, "invalid_request_error", "the request was not this run's"))

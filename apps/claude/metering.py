@@ -26,6 +26,8 @@ class Meter:
     usage: Usage = field(default_factory=Usage)
     began: bool = False
     exact: bool = False
+    thinking_tokens: int = 0
+    """Of the output, as far as the upstream tells."""
     error: bytes | None = None
     """The error event that ended the stream, where one did."""
     started_at: float = field(default_factory=time.time)
@@ -99,8 +101,10 @@ class Meter:
                 self.message_id = str(data["message"].get("id", ""))
                 self._began(data["message"].get("usage") or {})
             elif kind == "message_delta":
-                self.usage = _usage(data.get("usage") or {}, self.usage)
+                told = data.get("usage") or {}
+                self.usage = _usage(told, self.usage)
                 self.exact = True
+                self.thinking_tokens = int((told.get("output_tokens_details") or {}).get("thinking_tokens") or 0)
             elif kind == "error":
                 self.error = bytes(event[start + 5 :]).strip()
         except (ValueError, KeyError, AttributeError, TypeError):

@@ -45,6 +45,8 @@ def ended(tab: Tab, stop: AnswerStop | Result, result: Result | None, answer: An
         calls=tab.calls(),
         cli_cost_microusd=round((result.total_cost_usd - before_usd) * 1_000_000) if result else None,
         upstream_status=402 if short else None,
+        thinking_tokens=sum(meter.thinking_tokens for meter in tab.meters),
+        overhead_tokens=tab.overhead_tokens,
     )
 
 
@@ -57,7 +59,9 @@ def again(first: Outcome, second: Outcome) -> Outcome:
     """The outcome of a run that was asked twice; the calls of the first answer are in the second's tab."""
     reckoned = (first.cli_cost_microusd, second.cli_cost_microusd)
     total = None if None in reckoned else sum(filter(None, reckoned))
-    return replace(second, num_turns=2, cli_cost_microusd=total)
+    thought = first.thinking_tokens + second.thinking_tokens
+    overhead = first.overhead_tokens + second.overhead_tokens
+    return replace(second, num_turns=2, cli_cost_microusd=total, thinking_tokens=thought, overhead_tokens=overhead)
 
 
 def broken(outcome: Outcome, reason: str) -> Outcome:

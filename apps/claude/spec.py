@@ -261,6 +261,10 @@ class Outcome:
     only `text`. The input of a tool call that was cut off is {}, with what came of its JSON beside it in `unparsed`."""
     structured_output: Any = None
     """What satisfies the spec's `output_schema`, where it has one."""
+    thinking_tokens: int = 0
+    """Of the output; what the upstream itself says."""
+    overhead_tokens: int = 0
+    """Of the prompt: what was not the client's. Reckoned from characters."""
     num_turns: int = 1
     tools_used: tuple[str, ...] = ()
     """Names, each once, in the order of first use."""

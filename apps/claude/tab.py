@@ -70,6 +70,8 @@ class Bill:
     failure: Failure | None = None
     short_of_money: bool = False
     """The answer was given fewer tokens than the client asked for, because the cap carries no more."""
+    overhead_tokens: int = 0
+    """What of the prompt was not the client's."""
     closed: bool = False
     last_heard: float = field(default_factory=time.monotonic)
     _checkpoint_at: float = 0.0

@@ -1,7 +1,8 @@
 """What a run left besides its text, as it is kept in the job's row. Pure.
 
-A plain text answer leaves nothing, and its row has NULL. Keys: `content` (the answer's blocks, as in the Messages API),
-`structured_output`, `num_turns`, `tools_used`, `permission_denials`, `artifacts`, `attribution` (micro-dollars by ref).
+Where nothing was left the row has NULL. Keys: `content` (the answer's blocks, as in the Messages API),
+`structured_output`, `num_turns`, `tools_used`, `permission_denials`, `artifacts`, `attribution` (micro-dollars by ref),
+`thinking_tokens` (of the output) and `overhead_tokens` (of the prompt: about what was not the client's).
 """
 
 from collections.abc import Mapping
@@ -23,8 +24,10 @@ def of(outcome: Outcome) -> dict[str, Any] | None:
             for each in outcome.artifacts
         ],
         "attribution": dict(outcome.attribution),
+        "thinking_tokens": outcome.thinking_tokens or None,
+        "overhead_tokens": outcome.overhead_tokens or None,
     }
-    kept = {name: value for name, value in found.items() if value not in (None, [], {})}
+    kept = {name: value for name, value in found.items() if value not in (None, [], {}) or _is_answer(name, value)}
     return kept or None
 
 
@@ -38,8 +41,15 @@ def read(details: Mapping[str, Any] | None) -> dict[str, Any]:
         "permission_denials": [],
         "artifacts": [],
         "attribution": {},
+        "thinking_tokens": 0,
+        "overhead_tokens": 0,
     }
     return absent | dict(details or {})
+
+
+def _is_answer(name: str, value: object) -> bool:
+    """An empty object may be just what a schema asked for."""
+    return name == "structured_output" and value is not None
 
 
 def _denial(denied: Denied) -> dict[str, Any]:

@@ -27,6 +27,8 @@ def job_object(job: Job) -> dict[str, object]:
         "cost_usd": job.cost_microusd / 1_000_000,
         "estimated": job.estimated,
         "cost_attribution": {ref: cost / 1_000_000 for ref, cost in left["attribution"].items()},
+        "thinking_tokens": left["thinking_tokens"],
+        "overhead_tokens": left["overhead_tokens"],
         "num_turns": left["num_turns"] if job.started_at else 0,
         "stop_reason": job.stop_reason or None,
         "stop_sequence": job.stop_sequence,

@@ -15,6 +15,8 @@ JOB: dict[str, Any] = {
     "result": "Hello.",
     "stop_reason": "end_turn",
     "cost_usd": 0.00125,
+    "thinking_tokens": 3,
+    "overhead_tokens": 16,
     "usage": {
         "input_tokens": 5,
         "output_tokens": 7,
@@ -51,6 +53,7 @@ def test_the_prompt_is_all_that_was_read() -> None:
     answer = completion(JOB, created=0)
     assert answer["usage"]["prompt_tokens"] == 5 + 100 + 20
     assert answer["usage"]["completion_tokens"] == 7
+    assert answer["usage"]["completion_tokens_details"]["reasoning_tokens"] == 3
     assert answer["usage"]["total_tokens"] == 132
     assert answer["usage"]["prompt_tokens_details"]["cached_tokens"] == 100
 
@@ -69,6 +72,7 @@ def test_what_openai_has_no_field_for_stands_apart() -> None:
         "output_tokens": 7,
         "cache_read_input_tokens": 100,
         "cache_creation_input_tokens": 20,
+        "overhead_tokens": 16,
     }
 
 

@@ -52,6 +52,15 @@ def test_usage_equals_the_upstream_s_own_count(openai: OpenAI, scripted_model: S
     assert answer.usage.total_tokens == prompt + 40
 
 
+def test_what_the_cli_and_we_add_is_reported(openai: OpenAI, scripted_model: ScriptedServer, marker: str) -> None:
+    answer = openai.chat.completions.create(
+        model="sonnet", messages=[{"role": "system", "content": "Be brief."}, *said(f"[[echo]] {marker}")]
+    )
+    body = scripted_model.log.one(marker)["body"]
+    added = sum(len(block["text"]) for block in body["system"]) - len("Be brief.")
+    assert (answer.model_extra or {})["x_claude"]["overhead_tokens"] == -(-added // 4) > 0
+
+
 def test_a_stream_brings_the_answer_piece_by_piece(openai: OpenAI, marker: str) -> None:
     stream = openai.chat.completions.create(
         model="sonnet",
@@ -339,6 +348,9 @@ def test_thinking_is_told_as_reasoning_content(openai: OpenAI, scripted_model: S
     answer = openai.chat.completions.create(**asked, extra_body={"include_reasoning": True})
     message = answer.choices[0].message
     assert (message.content, message.model_extra) == ("42", {"reasoning_content": "Carry the one."})
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens_details is not None
+    assert answer.usage.completion_tokens_details.reasoning_tokens == 4
     stream = openai.chat.completions.create(**asked, stream=True, extra_body={"include_reasoning": True})
     deltas = [chunk.choices[0].delta for chunk in stream]
     assert "".join((delta.model_extra or {}).get("reasoning_content", "") for delta in deltas) == "Carry the one."

@@ -60,6 +60,8 @@ def test_the_last_event_is_the_job_object(atlas: ApiKey, ask: Ask, worker: Worke
         "cost_usd": MICROUSD_PER_TOKEN / 1_000_000,
         "estimated": False,
         "cost_attribution": {},
+        "thinking_tokens": 0,
+        "overhead_tokens": 0,
         "num_turns": 1,
         "stop_reason": "end_turn",
         "stop_sequence": None,

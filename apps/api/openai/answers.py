@@ -37,7 +37,7 @@ def usage(job: dict[str, Any]) -> dict[str, Any]:
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": read, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": job.get("thinking_tokens", 0), "audio_tokens": 0},
     }
 
 
@@ -56,6 +56,7 @@ def x_claude(job: dict[str, Any]) -> dict[str, Any]:
         "output_tokens": counts["output_tokens"],
         "cache_read_input_tokens": counts["cache_read_input_tokens"],
         "cache_creation_input_tokens": counts["cache_creation_input_tokens"],
+        "overhead_tokens": job.get("overhead_tokens", 0),
     }
 
 

@@ -174,7 +174,7 @@ class PromptDetails(serializers.Serializer[Any]):
 class CompletionDetails(serializers.Serializer[Any]):
     """Of the answer's tokens."""
 
-    reasoning_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField(help_text="Thinking, as far as the upstream tells it.")
     audio_tokens = serializers.IntegerField()
 
 
@@ -202,6 +202,7 @@ class ClaudeDetails(serializers.Serializer[Any]):
     output_tokens = serializers.IntegerField()
     cache_read_input_tokens = serializers.IntegerField()
     cache_creation_input_tokens = serializers.IntegerField()
+    overhead_tokens = serializers.IntegerField(help_text="Of the prompt, about: what the CLI and we added.")
 
 
 class ChatCompletion(serializers.Serializer[Any]):

@@ -44,6 +44,8 @@ class JobObject(serializers.Serializer[Any]):
     usage = JobUsage()
     cost_usd = serializers.FloatField()
     estimated = serializers.BooleanField(help_text="Whether usage and cost had to be estimated: an answer was cut.")
+    thinking_tokens = serializers.IntegerField(help_text="Of the output, as far as the upstream tells.")
+    overhead_tokens = serializers.IntegerField(help_text="Of the prompt, about: what the CLI and we added.")
     num_turns = serializers.IntegerField()
     stop_reason = serializers.CharField(allow_null=True)
     stop_sequence = serializers.CharField(allow_null=True)

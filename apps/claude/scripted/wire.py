@@ -117,6 +117,8 @@ def opening(answer: Answer) -> bytes:
 def closing(answer: Answer) -> bytes:
     """`message_delta` with the final counts, and `message_stop`."""
     counts = {key: value for key, value in answer.usage.items() if key.endswith("_tokens")}
+    if thought := sum(block.tokens for block in answer.blocks if block.kind == "thinking"):
+        counts["output_tokens_details"] = {"thinking_tokens": thought}
     delta = {"stop_reason": answer.stop_reason, "stop_sequence": answer.stop_sequence}
     return event("message_delta", delta=delta, usage=counts) + event("message_stop")
 
