@@ -1,14 +1,28 @@
-"""`bin/bench [discovery routing first calling throughput burst slow fanout usage idle]`: all, or the named cases."""
+"""`bin/bench [case …]`: everything, or the cases that are named."""
 
 import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import calling, capabilities, chat, fit_routing, following, idle, routing, usage
+from bench import admission, calling, capabilities, chat, fit_routing, following, idle, routing, usage
 from bench.report import Report
 from bench.rig import scripted_model, service
 
-CASES = ("discovery", "routing", "idle", "first", "calling", "throughput", "burst", "slow", "fanout", "usage")
+CASES = (
+    "discovery",
+    "routing",
+    "admission",
+    "idle",
+    "first",
+    "calling",
+    "throughput",
+    "burst",
+    "slow",
+    "fanout",
+    "usage",
+)
+_ALONE = {"discovery": capabilities.discovery, "routing": routing.measure, "admission": admission.admission}
+"""Those that need no model."""
 
 
 def main() -> None:
@@ -21,10 +35,9 @@ def main() -> None:
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(CASES)}")
     report = Report()
-    if "discovery" in wanted:
-        capabilities.discovery(report)
-    if "routing" in wanted:
-        routing.measure(report)
+    for name, measure in _ALONE.items():
+        if name in wanted:
+            measure(report)
     with scripted_model() as upstream:
         if set(wanted) & {"idle", "first", "calling", "throughput", "burst"}:
             _chats(wanted, upstream, report)

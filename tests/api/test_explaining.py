@@ -116,3 +116,26 @@ def test_nothing_is_written(valkey: ValkeyServer) -> None:
     assert state.requests
     assert state.tokens
     assert (state.requests.remaining, state.tokens.remaining) == (5, 10_000)
+
+
+def test_a_task_is_told_about_each_thing_it_asks_for() -> None:
+    _, secret = issued()
+    task = {"description": "tidy up", "model": "haiku", "allow_tools": ["Read", "Write", "Bash"], "max_turns": 11}
+    found = explained(secret, task)
+    assert (found["kind"], found["allowed"], found["permission"]["grant"]) == ("task", False, None)
+    reasons = {reason["ref"]: reason["code"] for reason in found["permission"]["reasons"]}
+    assert reasons == {"tool:Write": "not_allowed", "tool:Bash": "not_allowed", "max_turns": "over_limit"}
+    verdicts = {thing["ref"]: thing["verdict"] for thing in found["permission"]["things"]}
+    assert verdicts["tool:Read"] == "Allowed"
+    granted = explained(secret, {**task, "allow_tools": ["Read"], "max_turns": 3, "max_cost": 0.02})
+    assert granted["allowed"], granted["objections"]
+    assert granted["permission"]["grant"]["tools"] == ["Read"]
+    assert (granted["permission"]["grant"]["max_turns"], granted["cost"]["at_most_usd"]) == (3, 0.02)
+
+
+def test_auto_is_told_which_model_it_would_be() -> None:
+    _, secret = issued()
+    found = explained(secret, chat_body("What is 2+2?", model="auto"))
+    assert (found["requested_model"], found["allowed"]) == ("auto", True)
+    assert "haiku" in found["model"], "the key may use no other"
+    assert found["route"]
