@@ -101,6 +101,13 @@ class Env:
     )
     log_format: str = _setting("LOG_FORMAT", "console", _log_format, "`console` or `json`.")
     log_level: str = _setting("LOG_LEVEL", "INFO", _log_level, "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    metrics_token: str = _setting(
+        "METRICS_TOKEN",
+        "",
+        _text,
+        "Bearer token for `/metrics`. Empty: only who asks from this machine itself, not through a proxy, is answered.",
+        secret=True,
+    )
     anthropic_api_key: str = _setting(
         "ANTHROPIC_API_KEY",
         "",

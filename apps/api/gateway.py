@@ -19,6 +19,7 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
+from apps.api import metrics
 from apps.api.answers import failure
 from apps.api.disconnect import abandon_later
 from apps.api.errors import problem_of, unknown_address
@@ -37,7 +38,7 @@ URLS = "apps.api.urls"
 
 def is_api(path: str) -> bool:
     """Whether the address belongs to the API; its documentation pages do not, they need the pages' middleware."""
-    return path.startswith("/v1/") or path in ("/v1", "/health", "/ready", "/openapi.json")
+    return path.startswith("/v1/") or path in ("/v1", "/health", "/ready", "/metrics", "/openapi.json")
 
 
 class Gateway:
@@ -75,6 +76,7 @@ class Gateway:
         response = await self._in_thread(_respond, request)
         if isinstance(response, Later):
             response = await response.settle()
+        metrics.count(request, response.status_code)
         await _send(response, send)
         if visit.key and keys.needs_touch(visit.key, now=timezone.now()):
             await self._in_thread(note_use, visit.key)
@@ -100,7 +102,7 @@ def _with_connection(work: Callable[..., Any], *arguments: Any) -> Any:
 def _respond(request: ASGIRequest) -> HttpResponseBase:
     """The view's answer. Never raises."""
     try:
-        match = resolve(request.path_info, URLS)
+        match = request.resolver_match = resolve(request.path_info, URLS)
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     except Resolver404:
         return unknown_address(request)

@@ -15,6 +15,7 @@ from apps.api.views.files import FileContent, Files, OneFile
 from apps.api.views.health import Health, Ready
 from apps.api.views.jobs import JobCancel, JobEvents, Jobs, OneJob
 from apps.api.views.messages import CountTokens, Messages
+from apps.api.views.metrics import Metrics
 from apps.api.views.models import Model, Models
 from apps.api.views.openai_batches import OneOpenaiBatch, OpenaiBatchCancel, OpenaiBatches
 from apps.api.views.responses import OneResponse, ResponseCancel, Responses
@@ -65,6 +66,7 @@ urlpatterns = [
     path("v1/usage", Usage.as_view(), name="usage"),
     path("health", Health.as_view(), name="health"),
     path("ready", Ready.as_view(), name="ready"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("openapi.json", OpenApi.as_view(), name="openapi"),
     path("docs", swagger, name="docs"),
     path("redoc", redoc, name="redoc"),

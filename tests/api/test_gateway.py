@@ -76,6 +76,7 @@ def view(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[HttpRequest], H
 
     class Match:
         args = ()
+        route = url_name = "any"
         kwargs: dict[str, str] = {}
 
     def use(function: Callable[[HttpRequest], HttpResponseBase]) -> None:

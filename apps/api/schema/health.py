@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 
-from apps.api.schema.common import ErrorFields
+from apps.api.schema.common import ErrorFields, error
 
 
 class HealthReport(serializers.Serializer[Any]):
@@ -41,4 +41,15 @@ ready_schema = extend_schema(
     tags=["service"],
     auth=[],
     responses={200: ReadyReport, 503: OpenApiResponse(NotReadyReport, description="Not ready; the reasons are given.")},
+)
+metrics_schema = extend_schema(
+    operation_id="metrics",
+    summary="Figures for monitoring",
+    tags=["service"],
+    auth=[],
+    responses={
+        (200, "text/plain"): OpenApiResponse(str, description="The text format of Prometheus."),
+        401: error("METRICS_TOKEN is set, and it was not sent."),
+        403: error("METRICS_TOKEN is not set, and this request comes from another machine."),
+    },
 )

@@ -16,6 +16,8 @@ from apps.jobs.rollups import COLUMNS_PER_TIMING
 FIRST_MS = 8
 _UPPER = 1 << 32
 _BOUNDS_MS = [FIRST_MS * 2 ** (number / 2) for number in range(2 * COLUMNS_PER_TIMING - 1)]
+BOUNDS_SECONDS = [float(f"{bound / 1000:.4g}") for bound in _BOUNDS_MS]
+"""The most that each bucket holds; the last bucket, which holds everything longer, has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class Spread:
     p90_seconds: float | None
     p95_seconds: float | None
     p99_seconds: float | None
+    sum_seconds: float = 0.0
+    buckets: tuple[int, ...] = ()
+    """How many in each; empty where there were none."""
 
 
 def counted(milliseconds: int) -> tuple[int, int]:
@@ -43,7 +48,7 @@ def spread(columns: Sequence[int], sum_ms: int) -> Spread:
     if not count:
         return Spread(0, None, None, None, None, None)
     p50, p90, p95, p99 = (_percentile(counts, count, percent) for percent in (50, 90, 95, 99))
-    return Spread(count, round(sum_ms / count / 1000, 4), p50, p90, p95, p99)
+    return Spread(count, round(sum_ms / count / 1000, 4), p50, p90, p95, p99, sum_ms / 1000, tuple(counts))
 
 
 def _percentile(counts: Sequence[int], count: int, percent: int) -> float:
