@@ -42,7 +42,7 @@ def test_a_tool_waits_until_it_is_approved_on_the_page(
         stream.read()
     expect(page.get_by_text(f"{told} by user:ines")).to_be_visible()
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
-    assert ("it-ran\n" in page.locator("pre[id$=-out]").last.text_content() + "\n") is ran
+    assert (page.locator("pre[id$=-out]").last.text_content() == "it-ran") is ran
 
 
 def test_what_a_task_left_is_only_ever_saved(page: Page, service: Service, marker: str) -> None:

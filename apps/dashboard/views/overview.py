@@ -59,8 +59,8 @@ def overview(request: HttpRequest, visit: Visit) -> HttpResponse:
         "measures": charts.MEASURES.values(),
         "budgets": budgets.standings(visit.project, now=visit.now, active_only=True, most=4),
         "alerts": budgets.alerts(visit.project, since=period.start, most=3),
-        "top_keys": queries.top(scope, period, "key"),
-        "top_models": queries.top(scope, period, "model"),
+        "top_keys": queries.top(scope, period, "key", known=usage.grouped if by == "key" else None),
+        "top_models": queries.top(scope, period, "model", known=usage.grouped if by == "model" else None),
         "errors": _errors(usage),
         **ranges.context(period),
     }

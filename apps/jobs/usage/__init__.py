@@ -5,7 +5,7 @@ sweep's.
 """
 
 from apps.jobs.usage.drifting import raise_drifts
-from apps.jobs.usage.figures import Figures
+from apps.jobs.usage.figures import Figures, together
 from apps.jobs.usage.folding import fold
 from apps.jobs.usage.histograms import Spread
 from apps.jobs.usage.noting import note, note_refusal
@@ -29,6 +29,7 @@ __all__ = [
     "quarters",
     "raise_drifts",
     "series",
+    "together",
     "top",
     "totals",
 ]
