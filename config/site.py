@@ -12,7 +12,7 @@ from django.utils import timezone
 # The rail, from who may ask to what was done; what is not named here comes last.
 GROUPS = {
     "Access": ["Project", "ApiKey", "Profile", "Capability"],
-    "Work": ["Job", "Batch", "Session", "Approval", "Delivery", "RoutingVersion"],
+    "Work": ["Job", "Batch", "StoredFile", "Session", "Approval", "Delivery", "RoutingVersion"],
     "Money": ["Budget", "BudgetWindow", "Hold", "LedgerEntry", "Alert", "Rollup", "Drift"],
     "Record": ["AuditEvent", "AuditHead", "AuditCheckpoint"],
     "People": ["User", "Group"],

@@ -13,6 +13,7 @@ from apps.audit import services as audit
 from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import MOST_EXPORTED, csv_file, deed, link, moment
 from apps.jobs import services
+from apps.jobs.batchadmin import BatchAdmin, StoredFileAdmin
 from apps.jobs.joblisting import EXPORTED, ErrorFilter, KindFilter, ModelFilter, SpanFilter, StatusFilter, search
 from apps.jobs.jobpage import facts
 from apps.jobs.models import Job
@@ -22,7 +23,16 @@ from apps.jobs.templatetags.jobs_admin import few, job_status
 from apps.jobs.usageadmin import DriftAdmin, RollupAdmin
 from apps.permissions.words import dollars
 
-__all__ = ["ApprovalAdmin", "DeliveryAdmin", "DriftAdmin", "JobAdmin", "RollupAdmin", "SessionAdmin"]
+__all__ = [
+    "ApprovalAdmin",
+    "BatchAdmin",
+    "DeliveryAdmin",
+    "DriftAdmin",
+    "JobAdmin",
+    "RollupAdmin",
+    "SessionAdmin",
+    "StoredFileAdmin",
+]
 
 MOST_CANCELLED = 1000
 _WORDS = ["request", "result", "details", "stop_sequence"]

@@ -52,19 +52,19 @@ _HEX = re.compile(r"(?:[a-z]+[_-])?([0-9a-f]{32})")
 _MOST_OF_A_REQUEST = 100
 
 
-class _Choices(admin.SimpleListFilter):
-    """A filter whose choices are known without asking the database."""
+class Choices(admin.SimpleListFilter):
+    """A filter whose choices are known without asking the database, of jobs or what belongs to them."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return self.narrow(queryset, value) if value in {str(name) for name, _ in self.lookup_choices} else queryset
 
-    def narrow(self, jobs: QuerySet[Job], value: Any) -> QuerySet[Job]:
-        """The jobs of one choice."""
+    def narrow(self, jobs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """The rows of one choice."""
         raise NotImplementedError
 
 
-class SpanFilter(_Choices):
+class SpanFilter(Choices):
     """When it was submitted; through the primary key."""
 
     title = "time"
@@ -73,11 +73,11 @@ class SpanFilter(_Choices):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(name, title) for name, (title, _) in _SPANS.items()]
 
-    def narrow(self, jobs: QuerySet[Job], value: str) -> QuerySet[Job]:
+    def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
         return jobs.filter(pk__gte=floor_id(_now() - _SPANS[value][1]))
 
 
-class StatusFilter(_Choices):
+class StatusFilter(Choices):
     """Where it is in its life."""
 
     title = "status"
@@ -86,7 +86,7 @@ class StatusFilter(_Choices):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("open", "Queued or running"), *((str(value), str(label)) for value, label in Status.choices)]
 
-    def narrow(self, jobs: QuerySet[Job], value: str) -> QuerySet[Job]:
+    def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value != "open":
             return jobs.filter(status=value)
         # Apart, for each has an index of its own; in one question neither would be used.
@@ -94,7 +94,7 @@ class StatusFilter(_Choices):
         return jobs.filter(pk__in=[pk for part in parts for pk in part.values_list("pk", flat=True)[:MOST_COUNTED]])
 
 
-class ErrorFilter(_Choices):
+class ErrorFilter(Choices):
     """What it failed with."""
 
     title = "error"
@@ -103,11 +103,11 @@ class ErrorFilter(_Choices):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("any", "Any"), *((code, code) for code in REASONS)]
 
-    def narrow(self, jobs: QuerySet[Job], value: str) -> QuerySet[Job]:
+    def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
         return jobs.exclude(error_code="") if value == "any" else jobs.filter(error_code=value)
 
 
-class ModelFilter(_Choices):
+class ModelFilter(Choices):
     """Which model answers."""
 
     title = "model"
@@ -116,11 +116,11 @@ class ModelFilter(_Choices):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(model.id, model.display_name) for model in MODELS]
 
-    def narrow(self, jobs: QuerySet[Job], value: str) -> QuerySet[Job]:
+    def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
         return jobs.filter(model=value)
 
 
-class KindFilter(_Choices):
+class KindFilter(Choices):
     """What was asked for."""
 
     title = "kind"
@@ -129,7 +129,7 @@ class KindFilter(_Choices):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("chat", "Chat"), ("task", "Task")]
 
-    def narrow(self, jobs: QuerySet[Job], value: str) -> QuerySet[Job]:
+    def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
         return jobs.filter(kind=value)
 
 

@@ -14,6 +14,7 @@ from apps.audit.paging import BoundedPaginator
 from apps.jobs import approvals, deliveries, sessions
 from apps.jobs.approvals import Decision, NotWaiting
 from apps.jobs.deliveries import NothingToDeliver
+from apps.jobs.joblisting import KindFilter
 from apps.jobs.models import Approval, Delivery, Session
 from apps.jobs.sessions import SessionBusy
 
@@ -60,12 +61,13 @@ class ApprovalAdmin(_Looked, admin.ModelAdmin[Approval]):
 
     list_display = ["tool", "what", "job", "project", "asked_at", "expires_at", "decision", "decided_by"]
     list_select_related = ["job__project"]
-    list_filter = [WaitingFilter, "tool", "decision"]
+    list_filter = [WaitingFilter, "decision"]
     search_fields = ["=job__id", "=job__project__slug"]
     search_help_text = "A whole job id or project."
     ordering = ["-asked_at"]
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fields = ["job", "project", "tool", "what", "asked_at", "expires_at", "decision", "decided_by", "decided_at"]
     actions = ["allow_once", "allow_for_job", "deny"]
 
@@ -117,6 +119,7 @@ class DeliveryAdmin(_Looked, admin.ModelAdmin[Delivery]):
     ordering = ["-pk"]
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     actions = ["send_again"]
 
     @admin.action(description="Send again")
@@ -138,12 +141,13 @@ class SessionAdmin(_Looked, admin.ModelAdmin[Session]):
 
     list_display = ["id", "kind", "project", "last_job_id", "created_at", "last_used_at"]
     list_select_related = ["project"]
-    list_filter = ["kind"]
+    list_filter = [KindFilter]
     search_fields = ["=id", "=project__slug", "=last_job_id"]
     search_help_text = "A whole session id, job id or project."
     ordering = ["-last_used_at"]
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     actions = ["forget"]
 
     @admin.action(description="Forget selected sessions")

@@ -1,10 +1,15 @@
 """Usage in the admin: the rows that it is read from, and where cost figures parted. Nothing can be done to them."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import moment
+from apps.jobs.joblisting import Choices, KindFilter
 from apps.jobs.models import Drift, Rollup
 from apps.permissions.words import dollars
 
@@ -22,13 +27,39 @@ class _ReadOnly:
         return False
 
 
+class SpanFilter(Choices):
+    """How much time a row holds."""
+
+    title = "span"
+    parameter_name = "span"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("0", "One job"), ("15", "15 minutes"), ("60", "An hour"), ("1440", "A day")]
+
+    def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return jobs.filter(span=int(value))
+
+
+class StatusFilter(Choices):
+    """How the jobs ended."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name.capitalize()) for name in ("completed", "failed", "cancelled", "refused")]
+
+    def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return jobs.filter(status=value)
+
+
 @admin.register(Rollup)
 class RollupAdmin(_ReadOnly, admin.ModelAdmin[Rollup]):
     """Newest first. Each span holds all that the shorter ones do."""
 
     list_display = ["starts", "span", "project", "api_key", "model", "kind", "status", "error_code", "requests", "cost"]
     list_select_related = ["project", "api_key"]
-    list_filter = ["span", "status", "kind"]
+    list_filter = [SpanFilter, StatusFilter, KindFilter]
     list_per_page = 50
     search_fields = ["=project__slug", "=api_key__public_id", "=model", "=job_id"]
     search_help_text = "A whole project, public key id, model or, of what is not folded yet, job id."
@@ -36,6 +67,7 @@ class RollupAdmin(_ReadOnly, admin.ModelAdmin[Rollup]):
     sortable_by = ()
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     @admin.display(description="Starts")
     def starts(self, rollup: Rollup) -> SafeString:
