@@ -73,6 +73,29 @@ def test_a_chat_is_answered_token_by_token(ws: ClientConnection, marker: str) ->
     assert done["cost_usd"] > 0
 
 
+def test_a_function_s_call_comes_over_the_socket_in_pieces(ws: ClientConnection, marker: str) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": schema}}]
+    prompt = f'[[say: Let me see.]] [[tool: weather {{"city": "{"Oslo " * 30}"}}]] {marker}'
+    say(ws, type="chat", id="mine", **chat_body(prompt), tools=tools, tool_choice="required")
+    frames = until(ws, "done", "error")
+    assert {frame["id"] for frame in frames} == {"mine"}, "a call's id is not the client's"
+    (called,) = [frame for frame in frames if frame["type"] == "tool_use"]
+    assert (called["name"], called["input"]) == ("weather", None)
+    pieces = [frame for frame in frames if frame["type"] == "tool_input"]
+    assert {frame["tool_use_id"] for frame in pieces} == {called["tool_use_id"]}
+    assert json.loads("".join(frame["partial_json"] for frame in pieces)) == {"city": "Oslo " * 30}
+    done = frames[-1]
+    assert (done["stop_reason"], done["content"][-1]["input"]) == ("tool_use", {"city": "Oslo " * 30})
+
+
+def test_structured_output_comes_over_the_socket(ws: ClientConnection, marker: str) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {}}}}
+    say(ws, type="chat", **chat_body(f'[[json: {{"n": 1}}]] {marker}'), response_format=form)
+    done = until(ws, "done", "error")[-1]
+    assert done["structured_output"] == {"n": 1}
+
+
 def test_the_client_s_id_is_echoed_and_several_jobs_share_a_socket(ws: ClientConnection, marker: str) -> None:
     for number in range(3):
         say(ws, type="chat", id=f"q{number}", **chat_body(f"[[say: answer {number}]] {marker}"))

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from apps.claude.scripted import answers, caching, improvised, wire
+from apps.claude.scripted import answers, caching, improvised, rules, wire
 from apps.claude.scripted.directives import Failure, Script, parse
 from apps.claude.scripted.queued import Queued
 
@@ -60,6 +60,8 @@ class Replier:
     def plan(self, body: Mapping[str, object], *, credential: str, now: float) -> Plan:
         """The plan for one request; `now` in monotonic seconds. Raises `BadRequest`, `BadDirective`, `BadMark`."""
         model, messages, max_tokens = checked(body)
+        if rule := rules.broken(body):
+            raise BadRequest(400, rule)
         asked = answers.asked(messages)
         queued = self.queued.take(body)
         step = asked.step if queued is None else 0
