@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import admission, calling, capabilities, chat, fit_routing, following, idle, routing, usage
+from bench import admission, calling, capabilities, chat, fit_routing, following, idle, routing, tasks, usage
 from bench.report import Report
 from bench.rig import scripted_model, service
 
@@ -12,6 +12,7 @@ CASES = (
     "discovery",
     "routing",
     "admission",
+    "tasks",
     "idle",
     "first",
     "calling",
@@ -39,6 +40,8 @@ def main() -> None:
         if name in wanted:
             measure(report)
     with scripted_model() as upstream:
+        if "tasks" in wanted:
+            tasks.measure(upstream, report)
         if set(wanted) & {"idle", "first", "calling", "throughput", "burst"}:
             _chats(wanted, upstream, report)
         if "slow" in wanted or "fanout" in wanted:

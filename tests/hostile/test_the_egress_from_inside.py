@@ -11,7 +11,7 @@ from apps.claude.engine import Engine
 from apps.claude.scripted.server import ScriptedModel
 from apps.claude.spec import Event, Outcome, ToolUse
 from apps.claude.taskspec import File
-from tests.claude.conftest import SECRET, SONNET, requests
+from tests.claude.conftest import SECRET, SONNET, eventually, requests
 from tests.claude.tasks import bash, do, task
 
 CLIENT = r"""
@@ -179,5 +179,4 @@ def test_the_socket_is_dead_once_its_task_is_over(engine: Engine) -> None:
 
     do(engine, spec, look)
     (lane,) = lanes
-    assert not lane.exists()
-    assert not (engine._runtime_dir / "tasks" / lane.name).exists()
+    eventually(lambda: not lane.exists() and not (engine._runtime_dir / "tasks" / lane.name).exists())

@@ -28,7 +28,9 @@ class Quota:
 
 async def watch(room: Room, cli: CliProcess, quota: Quota, over: Callable[[str], None]) -> None:
     """Look again and again until cancelled; call `over` with a sentence once the quota is exceeded."""
+    pause = _PERIOD_SECONDS
     while True:
+        await asyncio.sleep(pause)
         began = time.monotonic()
         taken = await asyncio.to_thread(_taken, room, quota)
         memory = await asyncio.to_thread(cli.memory_bytes)
@@ -38,7 +40,7 @@ async def watch(room: Room, cli: CliProcess, quota: Quota, over: Callable[[str],
             return over(f"The task made more than {quota.entries} files in its workspace.")
         if memory > quota.memory_bytes:
             return over(f"The task used more than {quota.memory_bytes >> 20} MiB of memory.")
-        await asyncio.sleep(max(_PERIOD_SECONDS, (time.monotonic() - began) * _SHARE))
+        pause = max(_PERIOD_SECONDS, (time.monotonic() - began) * _SHARE)
 
 
 def _taken(room: Room, quota: Quota) -> Usage:

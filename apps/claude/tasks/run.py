@@ -103,7 +103,7 @@ class TaskRun:
         finally:
             guard.cancel()
             self._cli = None
-            await seats.clear(seat)
+            seats.clear_later(seat)
 
     async def _outcome(self, seat: Seat) -> Outcome:
         try:

@@ -25,8 +25,8 @@ from apps.claude.taskspec import Skill
 
 _FIRST_UID = walls.JAIL_UID + 1
 """Tasks of a service that is root have uids of their own, so that not even the host lets one see another's files."""
-_SPARE_DELAY_SECONDS = 0.3
-"""A new spare waits until the task that took the last one is on its way."""
+_SPARE_DELAY_SECONDS = 1.5
+"""A new spare waits until the task that took the last one is on its way, or over if it is short."""
 _SPARE_SECONDS = 900.0
 """A spare that nobody wanted for so long is let go."""
 
@@ -64,6 +64,7 @@ class Seats:
         """The one wanted last stands last."""
         self._uids: set[int] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self._clearing: set[asyncio.Task[None]] = set()
         self._closed = False
         self.fault = place.jail_fault
         """Why no task is taken, or None."""
@@ -106,9 +107,16 @@ class Seats:
             if seat.room.uid is not None:
                 self._uids.discard(seat.room.uid)
 
+    def clear_later(self, seat: Seat) -> None:
+        """Clear a seat at which nothing runs any more, behind the task that sat there."""
+        task = asyncio.create_task(self.clear(seat))
+        self._clearing.add(task)
+        task.add_done_callback(self._clearing.discard)
+
     async def close(self) -> None:
-        """End all spares."""
+        """End all spares, and see every seat cleared."""
         self._closed = True
+        await asyncio.gather(*self._clearing, return_exceptions=True)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
