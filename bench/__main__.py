@@ -22,8 +22,13 @@ CASES = (
     "fanout",
     "usage",
 )
-_ALONE = {"discovery": capabilities.discovery, "routing": routing.measure, "admission": admission.admission}
-"""Those that need no model."""
+_ALONE = {
+    "discovery": capabilities.discovery,
+    "routing": routing.measure,
+    "admission": admission.admission,
+    "tasks": tasks.measure,
+}
+"""Those that need no service."""
 
 
 def main() -> None:
@@ -40,8 +45,6 @@ def main() -> None:
         if name in wanted:
             measure(report)
     with scripted_model() as upstream:
-        if "tasks" in wanted:
-            tasks.measure(upstream, report)
         if set(wanted) & {"idle", "first", "calling", "throughput", "burst"}:
             _chats(wanted, upstream, report)
         if "slow" in wanted or "fanout" in wanted:

@@ -20,7 +20,7 @@ from apps.claude.launch import environment
 from apps.claude.spec import Event
 from apps.claude.taskspec import TaskSpec
 from bench.report import Report, median, ms
-from bench.rig import MODEL
+from bench.rig import MODEL, scripted_model
 from tests.support.scripted import Log
 
 _SAMPLES = 15
@@ -29,8 +29,13 @@ _FLAGS = ("-p", "--output-format", "stream-json", "--verbose", "--include-partia
 _GRANT = ("--tools", "Bash,Read", "--allowedTools", "Bash,Read", "--permission-mode", "dontAsk")
 
 
-def measure(upstream: str, report: Report) -> None:
+def measure(report: Report) -> None:
     """Cold CLI, prepared CLI, jailed task: in one run, in turns."""
+    with scripted_model() as upstream:
+        _measure(upstream, report)
+
+
+def _measure(upstream: str, report: Report) -> None:
     log = Log(upstream)
     cold, jailed, bare, ours = [], [], [], []
     with _engine(upstream) as engine:

@@ -20,6 +20,8 @@ class Meter:
     id: str
     model: str
     prompt_bytes: int
+    searches: int = 0
+    """Web searches that the upstream made for it; they have a price of their own."""
     message_id: str = ""
     """The upstream's own id of the answer, once it began."""
     status: int = 0
@@ -69,7 +71,7 @@ class Meter:
             id=self.id,
             model=self.model,
             usage=usage,
-            cost_microusd=cost or 0,
+            cost_microusd=(cost or 0) + self.searches * pricing.SEARCH_MICROUSD,
             priced=cost is not None,
             estimated=not self.exact and not refused,
             status=self.status,
@@ -104,6 +106,7 @@ class Meter:
                 told = data.get("usage") or {}
                 self.usage = _usage(told, self.usage)
                 self.exact = True
+                self._searched(told)
                 self.thinking_tokens = int((told.get("output_tokens_details") or {}).get("thinking_tokens") or 0)
             elif kind == "error":
                 self.error = bytes(event[start + 5 :]).strip()
@@ -113,6 +116,11 @@ class Meter:
     def _began(self, usage: dict[str, Any]) -> None:
         self.began = True
         self.usage = _usage(usage, self.usage)
+        self._searched(usage)
+
+    def _searched(self, usage: dict[str, Any]) -> None:
+        told = (usage.get("server_tool_use") or {}).get("web_search_requests")
+        self.searches = max(self.searches, told) if isinstance(told, int) else self.searches
 
     def _delta(self, delta: dict[str, Any]) -> None:
         if self._first_token is None:

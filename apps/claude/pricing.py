@@ -11,6 +11,10 @@ from apps.claude.spec import Usage
 VERSION = "2026-11-cli-2.1.330"
 
 
+SEARCH_MICROUSD = 10_000
+"""List price of one web search by the upstream."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """Nano-dollars per token of each kind."""

@@ -48,3 +48,10 @@ def test_the_bill_is_the_sum_of_all_calls_and_the_clis_own_reckoning(
     assert abs(outcome.cost_microusd - outcome.cli_cost_microusd) <= len(outcome.calls)
     assert not outcome.estimated
     assert 0 < outcome.attribution["tool:Bash"] < outcome.cost_microusd
+
+
+def test_web_searches_have_a_price_of_their_own(engine: Engine) -> None:
+    plain = do(engine, task('[[usage: {"output_tokens": 5}]] hello')).outcome
+    usage = '{"output_tokens": 5, "server_tool_use": {"web_search_requests": 3}}'
+    searched = do(engine, task(f"[[usage: {usage}]] hello")).outcome
+    assert 30_000 <= searched.cost_microusd - plain.cost_microusd <= 30_100

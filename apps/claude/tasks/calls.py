@@ -19,8 +19,6 @@ _EXACT_COUNT_BELOW_TOKENS = 16_384
 """Counting bytes as tokens overstates a prompt; when that leaves less than this for the answer, the upstream counts."""
 _TOOL_PREAMBLE = " " * 1024
 """What the upstream itself tells a model about tools, in bytes as above: about 350 tokens."""
-_SEARCH_MICROUSD = 10_000
-"""List price of one web search."""
 
 
 async def answer(egress: "Egress", tab: TaskTab, request: web.BaseRequest) -> web.StreamResponse:
@@ -67,7 +65,7 @@ async def _reserve(egress: "Egress", tab: TaskTab, body: dict[str, Any], headers
     read = [body.get(name) for name in ("system", "tools", "messages", "output_config", "output_format")]
     prompt = json.dumps(read, ensure_ascii=False) + _TOOL_PREAMBLE * bool(body.get("tools"))
     prompt_tokens = len(prompt.encode(errors="replace"))
-    wanted, exact, searches = body["max_tokens"], False, admission.searches(body) * _SEARCH_MICROUSD
+    wanted, exact, searches = body["max_tokens"], False, admission.searches(body) * pricing.SEARCH_MICROUSD
     hour_cache = '"1h"' in prompt
     while True:
         budget = tab.remaining_microusd() - searches
