@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import admission, calling, capabilities, chat, fit_routing, following, idle, routing, tasks, usage
+from bench import admission, batch, calling, capabilities, chat, fit_routing, following, idle, routing, tasks, usage
 from bench.report import Report
 from bench.rig import scripted_model, service
 
@@ -18,6 +18,7 @@ CASES = (
     "calling",
     "throughput",
     "burst",
+    "batch",
     "slow",
     "fanout",
     "usage",
@@ -47,12 +48,11 @@ def main() -> None:
     with scripted_model() as upstream:
         if set(wanted) & {"idle", "first", "calling", "throughput", "burst"}:
             _chats(wanted, upstream, report)
+        if "batch" in wanted:
+            with service(upstream, slots=8) as target:
+                asyncio.run(batch.measure(target, report))
         if "slow" in wanted or "fanout" in wanted:
-            with service(upstream, slots=32) as target:
-                if "slow" in wanted:
-                    asyncio.run(chat.slow_model(target, report))
-                if "fanout" in wanted:
-                    asyncio.run(following.fan_out(target, report))
+            _crowds(wanted, upstream, report)
         if "usage" in wanted:
             usage.measure(upstream, report)
     print(f"\n{report.markdown()}")
@@ -70,6 +70,14 @@ def _chats(wanted: Sequence[str], upstream: str, report: Report) -> None:
             asyncio.run(chat.throughput(target, report))
         if "burst" in wanted:
             asyncio.run(chat.burst(target, report))
+
+
+def _crowds(wanted: Sequence[str], upstream: str, report: Report) -> None:
+    with service(upstream, slots=32) as target:
+        if "slow" in wanted:
+            asyncio.run(chat.slow_model(target, report))
+        if "fanout" in wanted:
+            asyncio.run(following.fan_out(target, report))
 
 
 if __name__ == "__main__":

@@ -23,12 +23,13 @@ from apps.jobs import approvals, eventlog, health, queue, routes, valkey
 from apps.jobs.batches.feeder import Feeder
 from apps.jobs.closing import close
 from apps.jobs.database import AWAY, DatabaseThreads
-from apps.jobs.models import Job, Lane, Status
+from apps.jobs.models import Job, Status
 from apps.jobs.pubsub import Subscriber
 from apps.jobs.requests import run_spec
 from apps.jobs.taskrequests import TaskRequest
 from apps.jobs.taskspecs import task_spec
 from apps.jobs.writer import Transcript, Writer
+from apps.jobs.yielding import Yielding
 
 BEAT_SECONDS = 1.0
 REPORT_SECONDS = 3.0
@@ -52,6 +53,7 @@ class Worker:
         self._tasks: set[str] = set()
         """Those of the running jobs whose calls may wait for somebody."""
         self._on_engine = 0
+        self._yielding = Yielding(engine.slots)
         self._draining = False
         self._stopping = False
         self._database = DatabaseThreads(2, keep_connections=True)
@@ -119,6 +121,7 @@ class Worker:
             self._bell.clear()
             while self._free() and not self._draining and (job := await self._claim()):
                 self._on_engine += 1
+                self._yielding.began(job)
                 self._running[job.id] = asyncio.create_task(self._work(job))
 
     def _free(self) -> int:
@@ -126,9 +129,7 @@ class Worker:
         return min(self._engine.free(), self._engine.slots - self._on_engine)
 
     async def _claim(self) -> Job | None:
-        # The last free slot is kept for people who wait, except where there is only one.
-        batch = self._free() > 1 or self._engine.slots == 1
-        lane = Lane.BATCH if batch else Lane.INTERACTIVE
+        lane = self._yielding.last_lane(self._free())
         try:
             return await self._database.run(lambda: queue.claim(worker=self.name, now=timezone.now(), last_lane=lane))
         except Error as error:
@@ -146,6 +147,7 @@ class Worker:
             logger.exception("job %s could not be ended", job.id)
             self._writer.drop(transcript)
         finally:
+            self._yielding.ended(job)
             del self._running[job.id]
             self._tasks.discard(job.id)
 
