@@ -1,6 +1,7 @@
 """Usage, the ledger, the jobs and the egress rows agree in every group; what is changed is named and can be mended."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -11,6 +12,7 @@ from django.test import Client
 
 from apps.audit.models import AuditEvent
 from apps.budgets.verifying import verify
+from apps.claude import pricing
 from apps.jobs import usage
 from apps.jobs.models import Drift, Job, Rollup
 from apps.jobs.usage import Scope
@@ -142,6 +144,17 @@ def test_a_cost_that_drifts_is_put_on_record_once(atlas: ApiKey) -> None:
     assert AuditEvent.objects.filter(action="cost.drifted", target_id=HAIKU).count() == 1
     [row] = usage.totals(Scope(None), since=NOON, until=NOON)
     assert row.figures.drifts == ("cli",)
+
+
+def test_web_searches_are_no_drift(atlas: ApiKey) -> None:
+    fair = call(read=1_000_000)
+    end(atlas, NOON, replace(fair, cost_microusd=fair.cost_microusd + 3 * pricing.SEARCH_MICROUSD))
+    usage.fold()
+    assert usage.raise_drifts(now=NOON) == 0
+    end(atlas, NOON, replace(fair, cost_microusd=fair.cost_microusd + 25_555))
+    usage.fold()
+    assert usage.raise_drifts(now=NOON) == 1
+    assert Drift.objects.get().measure == "table"
 
 
 def test_the_admin_lists_what_usage_is_read_from_and_changes_nothing(history: None, admin_client: Client) -> None:

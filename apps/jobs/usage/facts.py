@@ -16,6 +16,9 @@ def of_call(*, model: str, usage: Usage, cost_microusd: int, priced: bool, price
     """Of a metered call. A call of another day's price table is not priced again: that table is gone."""
     current = price_version == pricing.VERSION
     table = (pricing.cost_microusd(model, usage) or 0) if current else cost_microusd
+    more = cost_microusd - table
+    if more > 0 and more % pricing.SEARCH_MICROUSD == 0:  # web searches: metered, but not among the tokens
+        table = cost_microusd
     return Counter(
         calls=1,
         unpriced=int(not priced),
