@@ -19,7 +19,7 @@ def test_it_reaches_the_upstream_and_nothing_else(engine: Engine, model: Scripte
             seen.extend(_all_that_the_jail_could_read(engine))
 
     assert begin(engine, run, look).done().status == "completed"
-    assert len(seen) > 10
+    assert len(seen) > 5
     assert "dummy-key-the-egress-holds-the-real-one" in "".join(seen), "the jails' environments were really read"
     assert not [text for text in seen if SECRET in text]
     (entry,) = model.journal.entries(marker)

@@ -123,7 +123,7 @@ def test_what_an_estimate_missed_is_charged_when_it_is_known() -> None:
 def test_a_job_longer_than_a_minute_is_charged_in_full_at_its_end() -> None:
     key = limited_key(tokens_per_minute=1000)
     ask(key, "job_1", tokens=100)
-    ratelimit._client(settings.VALKEY_URL).delete(ratelimit._name(key.pk, "job_1"))  # Valkey forgets it after a minute
+    ratelimit.client(settings.VALKEY_URL).delete(ratelimit._name(key.pk, "job_1"))  # Valkey forgets it after a minute
     settle(key, "job_1", 700, at=100)
     assert tokens_left(key, at=100) == 300
 
