@@ -215,8 +215,8 @@ def test_every_sum_is_the_ledgers_to_the_micro_dollar(filled: Project) -> None:
 
 def test_two_ranges_are_compared(filled: Project) -> None:
     client = window(person("alice", filled))
-    assert "on the period before" in client.get(address("overview", range="24h")).text
-    assert "on the period before" not in client.get(address("overview", range="24h", compare="0")).text
+    assert "vs before" in client.get(address("overview", range="24h")).text
+    assert "vs before" not in client.get(address("overview", range="24h", compare="0")).text
 
 
 def test_the_demonstration_can_be_proven(
