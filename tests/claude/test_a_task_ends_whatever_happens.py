@@ -176,3 +176,22 @@ def test_an_unknown_tool_is_no_way_to_write_a_rule(engine: Engine) -> None:
     for name in ("Read Bash", "*", "Bash(*)", "Bash,Write", "--dangerously-skip-permissions", ""):
         outcome = do(engine, task(call("Bash", command="id"), tools=(name,))).outcome
         assert (outcome.status, outcome.error_code, outcome.calls) == ("failed", "invalid_request", ()), name
+
+
+@pytest.mark.parametrize(
+    ("flag", "wall"),
+    [("--unshare-net", "network"), ("--disable-userns", "user namespaces"), ("--unshare-pid", "could not be tried")],
+)
+def test_a_worker_whose_wall_fails_takes_no_task_and_says_which(
+    model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, flag: str, wall: str
+) -> None:
+    whole = jail.Jail.arguments
+
+    def without(self: jail.Jail, **options: Any) -> list[str]:
+        return [argument for argument in whole(self, **options) if argument != flag]
+
+    with running_engine(model) as engine:
+        monkeypatch.setattr(jail.Jail, "arguments", without)
+        outcome = do(engine, task(bash("true"))).outcome
+        assert (outcome.status, outcome.error_code) == ("failed", "jail_unavailable")
+        assert wall in str(engine.status()["tasks_fault"])

@@ -75,7 +75,7 @@ def launch(*, cli: Path, jail: walls.Jail, lane: Path, room: Room, shape: Shape,
         clean["CLAUDE_CODE_SUBAGENT_MODEL_FORCE"] = "1"
     inside = jail.arguments(cli=cli, lane=lane, environment=clean, mounts=room.mounts(), tmpfs_bytes=_TMPFS_BYTES)
     inside.append("--as-pid-1")
-    argv = (*_limited(limits), walls.CLI_INSIDE, *_arguments(shape))
+    argv = (*in_jail(limits), walls.CLI_INSIDE, *_arguments(shape))
     outside = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
     return Launch(argv, outside, Path("/"), tuple(inside), jail, room.uid or walls.JAIL_UID)
 
@@ -96,8 +96,8 @@ _FIRST_PROCESS = 'exec 3<&0; "$@" <&3 3<&- & exec </dev/null >/dev/null 2>&1 3<&
 were bubblewrap, which cannot be unreadable, code in the jail could write the CLI's results through /proc/1/fd/1."""
 
 
-def _limited(limits: Limits) -> tuple[str, ...]:
-    """The kernel's limits, set inside the jail: there the count of processes is the jail's own."""
+def in_jail(limits: Limits) -> tuple[str, ...]:
+    """What stands before a command in a jail: process 1, and the kernel's limits, counted for the jail alone."""
     return (
         *("/bin/sh", "-c", _FIRST_PROCESS, "init", "/usr/bin/prlimit", "--core=0", f"--nproc={limits.processes}"),
         *(f"--fsize={limits.file_bytes}", f"--nofile={limits.open_files}", "--"),

@@ -21,6 +21,7 @@ from apps.claude.tasks import ending, launch
 from apps.claude.tasks.frames import parse
 from apps.claude.tasks.launch import Limits, Shape
 from apps.claude.tasks.room import Room
+from apps.claude.tasks.walls import prove
 from apps.claude.taskspec import Skill
 
 _FIRST_UID = walls.JAIL_UID + 1
@@ -78,6 +79,7 @@ class Seats:
                 caches = _caches(self._place.cache_dir)
                 try:
                     self._cli = await asyncio.to_thread(walls.execute_only_cli, self._place.cli, caches)
+                    await asyncio.to_thread(self._prove, self._place.jail, self._cli)
                 except walls.JailBroken as broken:
                     self.fault = str(broken)
             return self._cli is not None and self.fault is None
@@ -157,6 +159,12 @@ class Seats:
         surplus = [one for one in self._spares if one not in old][: -self._max_spares]
         for one in (*old, *surplus):
             await self.clear(self._spares.pop(one))
+
+    def _prove(self, jail: Jail, cli: Path) -> None:
+        """Raises JailBroken where a wall does not hold."""
+        scratch = self._place.runtime_dir / "walls"
+        scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
+        prove(jail, cli, scratch, _FIRST_UID)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
