@@ -77,7 +77,7 @@ def routes() -> list[URLPattern]:
 
 def methods(route: URLPattern) -> list[str]:
     """Those that its view takes, HEAD aside."""
-    view = route.callback.view_class  # type: ignore[union-attr]  # all are class-based
+    view = route.callback.view_class  # type: ignore[attr-defined]  # all are class-based
     wanted = ("get", "post", "delete", "put", "patch")
     return [name.upper() for name in wanted if name in view.http_method_names and hasattr(view, name)]
 
