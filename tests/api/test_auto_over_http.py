@@ -65,3 +65,10 @@ def test_the_router_takes_the_body_of_a_chat(alice: Person) -> None:
     assert alice.http.post("/v1/route", body).json()["tier"] == "haiku"
     refused = alice.http.post("/v1/route", {"messages": []})
     assert (refused.status, refused.json()["error"]["param"]) == (400, "messages")
+
+
+def test_tokens_are_counted_for_auto_too(alice: Person) -> None:
+    body = {"model": "auto", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+    counted = alice.http.post("/v1/messages/count_tokens", body)
+    assert counted.status == 200, counted.body
+    assert counted.json()["input_tokens"] > 0

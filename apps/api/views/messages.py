@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
@@ -22,8 +23,9 @@ from apps.api.openai.requests import session_of
 from apps.api.problems import Problem, of_status
 from apps.api.schema.messages import count_schema, messages_schema
 from apps.claude import counting
-from apps.jobs import admission, conversations
+from apps.jobs import admission, conversations, routes
 from apps.jobs.engines import credential
+from apps.jobs.routes import AUTO
 from apps.jobs.services import CredentialMissing
 
 
@@ -75,11 +77,14 @@ class CountTokens(AnthropicView):
         """Count the tokens of a message. It costs nothing and makes no job."""
         body = read_json(request)
         reading = read(body, counting=True)
-        admission.permit(key=self.caller, request=reading.chat)
+        chat = reading.chat
+        if chat.model == AUTO:
+            chat = chat.answered_by(routes.route(key=self.caller, request=chat, now=timezone.now()).model)
+        admission.permit(key=self.caller, request=chat)
         holder = credential()
         if holder is None:
             raise CredentialMissing
-        asked = counting.question(reading.chat.model, body)
+        asked = counting.question(chat.model, body)
         return Later(partial(self._count, partial(counting.count, settings.ANTHROPIC_BASE_URL, holder, asked)))
 
     async def _count(self, count: Any) -> HttpResponse:
