@@ -44,6 +44,16 @@ def test_a_chat_runs_no_longer_than_its_profile_allows(service: Service, marker:
     assert http.chat(f"[[say: Hi.]] {marker}").status == 200
 
 
+def test_an_answer_a_hundred_times_dearer_than_its_cap_is_stopped_inside_the_cap(service: Service, marker: str) -> None:
+    http = issued(service, "capped", "--profile", "enterprise")
+    service.manage("set_budget", "capped", "--usd", "0.018", "--period", "total")
+    answer = http.chat(f"[[tokens: 46000]] {marker}", model="claude-fable-5-2")
+    job = http.get(f"/v1/jobs/{answer.headers['x-job-id']}").json()
+    assert 0 < job["cost_usd"] <= 0.018, "46,000 tokens at $40 a million cost $1.84"
+    assert budget(http)["spent"] == job["cost_usd"]
+    assert budget(http)["reserved"] == 0
+
+
 def test_many_at_once_never_overspend_and_use_all_that_fits_though_a_worker_is_killed(
     new_service: ServiceFactory,
 ) -> None:
