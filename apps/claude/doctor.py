@@ -13,6 +13,7 @@ from apps.claude.egress import Egress
 from apps.claude.engine import Engine, EngineConfig, find_walls, temporary_runtime_dir
 from apps.claude.live import CliUnfit, LiveProcess, RewindMissing, Workshop
 from apps.claude.spec import Event, RunSpec, Turn
+from apps.claude.tasks.seats import Place, Seats
 
 TESTED_CLI_VERSION = "2.1.330"
 _CALL_CAP_MICROUSD = 20_000
@@ -48,6 +49,9 @@ def _walls_and_features(config: EngineConfig, cli: Path, runtime_dir: Path) -> l
     else:
         walls = Check("jail", "warn", f"{fault}: chat runs without a jail, tools will be refused")
     egress = Egress(upstream=config.upstream, credential=None)
+    seats = Seats(Place(cli, jail, fault, egress, runtime_dir, config.cache_dir), config.task_bounds.limits, 0)
+    if jail and not asyncio.run(seats.ready()):
+        walls = Check("jail", "warn", f"{seats.fault}: tasks will be refused")
     return [walls, *asyncio.run(_features(Workshop(cli, jail, egress, runtime_dir), config.model))]
 
 
