@@ -171,13 +171,19 @@ class Env:
     workers: int = _setting("WORKERS", "0", _count, "Worker processes of this node. 0: by the number of cores.")
     default_model: str = _setting("DEFAULT_MODEL", "sonnet", _text, "The model of a request that names none.")
     job_timeout_seconds: float = _setting(
-        "JOB_TIMEOUT_SECONDS", "600", _seconds, "A job that runs longer is stopped with `timeout`."
+        "JOB_TIMEOUT_SECONDS",
+        "3600",
+        _seconds,
+        "No job may run longer, whatever its profile says: it is stopped with `timeout`.",
     )
     job_idle_seconds: float = _setting(
         "JOB_IDLE_SECONDS", "120", _seconds, "A job without any output for this long is stopped with `timeout`."
     )
     job_max_cost_usd: str = _setting(
-        "JOB_MAX_COST_USD", "1.00", _usd, "A job that would cost more is stopped with `cost_limit`."
+        "JOB_MAX_COST_USD",
+        "10.00",
+        _usd,
+        "No job may cost more, whatever its profile says: it is stopped with `cost_limit`.",
     )
     approval_seconds: float = _setting(
         "APPROVAL_SECONDS", "300", _seconds, "How long a tool call waits for somebody's yes; then it is denied."

@@ -23,6 +23,7 @@ from apps.jobs.admission import Denied
 from apps.jobs.naming import UnknownNames
 from apps.jobs.sessions import SessionBusy, SessionNotFound
 from apps.keys.rates import RateLimited
+from apps.keys.services import InvalidKey
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     jobs.WordReused: (422, "idempotency_key_reused", NO_RETRY),
     **{kind: (status, code, NO_RETRY) for kind, (status, code) in {**OF_TASKS, **OF_FILES}.items()},
     Http404: (404, "not_found", {}),
+    InvalidKey: (401, "invalid_api_key", {"WWW-Authenticate": "Bearer"}),
     PermissionDenied: (403, "forbidden", {}),
     RequestDataTooBig: (413, "request_too_large", {}),
     SuspiciousOperation: (400, "invalid_request", {}),
@@ -52,6 +54,7 @@ _SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.Wor
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",
     "valkey_unavailable": "The event store cannot be reached; try again in a moment.",
+    "invalid_api_key": "Incorrect API key provided; it is unknown, expired or revoked.",
     "request_too_large": "The body is too large.",
 }
 

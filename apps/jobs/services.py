@@ -24,6 +24,7 @@ from apps.jobs.requests import ChatRequest, Request
 from apps.jobs.routes import AUTO
 from apps.keys.models import ApiKey
 from apps.keys.rates import RateLimited
+from apps.keys.services import InvalidKey
 
 __all__ = [
     "BudgetExceeded",
@@ -38,6 +39,8 @@ __all__ = [
     "submit",
 ]
 
+QUEUE = timedelta(minutes=10)
+"""A job that no worker has taken for so long is closed as expired."""
 CANCELLED = Outcome("cancelled", error_code="cancelled", error_message="The job was cancelled before it began.")
 EXPIRED = Outcome("failed", error_code="expired", error_message="No worker was free in time; send the request again.")
 
@@ -85,6 +88,8 @@ def submit(
             job.grant = grant.to_json()
             job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, place=place, now=now)
             job.session_id = _session(key, asked, job.id, now)
+            if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).exists():
+                raise InvalidKey  # what was read of it is up to half a second old
             job.save(force_insert=True)
             _record("job.submitted", key, job, {"cap_microusd": job.cap_microusd}, now=now)
             if place:
@@ -169,7 +174,7 @@ def _new_job(key: ApiKey, request: Request, request_id: str, lane: Lane, place: 
         batch_id=place.batch_id if place else "",
         batch_index=place.index if place else None,
         created_at=now,
-        expires_at=place.expires_at if place else now + timedelta(seconds=settings.JOB_TIMEOUT_SECONDS),
+        expires_at=place.expires_at if place else now + min(QUEUE, timedelta(seconds=settings.JOB_TIMEOUT_SECONDS)),
     )
 
 
@@ -192,6 +197,16 @@ def abandon(*, job_id: str, now: datetime) -> bool:
         return False
     job = Job.objects.select_related("project").get(pk=job_id)
     return job.is_open and cancel(job=job, now=now)
+
+
+def end_of_revoked_keys(*, now: datetime) -> int:
+    """End what was submitted in the very moment in which its key was revoked. How many jobs."""
+    keys = {
+        key_id
+        for some in (Job.objects.queued(), Job.objects.running())
+        for key_id in some.filter(api_key__revoked_at__isnull=False).values_list("api_key_id", flat=True)
+    }
+    return sum(revoke_running(key_id=key_id, now=now) for key_id in keys)
 
 
 def revoke_running(*, key_id: int, now: datetime) -> int:

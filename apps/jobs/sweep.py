@@ -16,7 +16,7 @@ from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.ids import floor_id
 from apps.jobs.models import Job, JobEvent
 from apps.jobs.queue import ring
-from apps.jobs.services import EXPIRED
+from apps.jobs.services import EXPIRED, end_of_revoked_keys
 from apps.keys import ratelimit, rotation
 
 INTERVAL_SECONDS = 5.0
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 def sweep(*, node: str, now: datetime) -> None:
     """One round. `node` is this sweeper's name on the leases it takes over."""
     expire(now=now)
+    end_of_revoked_keys(now=now)
     if Job.objects.queued().filter(created_at__lte=now - timedelta(seconds=RING_AGAIN_SECONDS)).exists():
         ring()
     prune(now=now)

@@ -36,7 +36,7 @@ def test_a_chat_is_counted_with_its_tokens_and_cost(
 
     haiku = "claude-haiku-5-5"
     names = ("ccs_requests_total", "ccs_tokens_total", "ccs_cost_usd_total", "ccs_latency_seconds_count")
-    labels = (
+    labels: tuple[dict[str, str], ...] = (
         {"model": haiku, "kind": "chat", "status": "completed"},
         {"model": haiku, "type": "output"},
         {"model": haiku},

@@ -1,5 +1,6 @@
 import asyncio
 
+import pytest
 from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
@@ -9,6 +10,7 @@ from apps.jobs.execution import Worker
 from apps.jobs.following import follow_batches
 from apps.jobs.models import Job
 from apps.keys.models import ApiKey
+from apps.keys.services import InvalidKey
 from tests.jobs.conftest import Ask, followed
 from tests.jobs.fake_engine import FakeEngine
 from tests.support.waiting import eventually, eventually_async
@@ -105,3 +107,17 @@ def _abandon(job: Job) -> bool:
         return services.abandon(job_id=job.pk, now=timezone.now())
     finally:
         connections.close_all()
+
+
+def test_a_key_that_was_revoked_since_it_was_read_submits_nothing(atlas: ApiKey, ask: Ask) -> None:
+    ApiKey.objects.filter(pk=atlas.pk).update(revoked_at=timezone.now())
+    with pytest.raises(InvalidKey):
+        ask(atlas)
+    assert not Job.objects.exists()
+
+
+def test_what_slipped_in_while_its_key_was_revoked_is_ended_by_the_sweep(atlas: ApiKey, ask: Ask) -> None:
+    job = ask(atlas)
+    ApiKey.objects.filter(pk=atlas.pk).update(revoked_at=timezone.now())
+    assert services.end_of_revoked_keys(now=timezone.now()) == 1
+    assert Job.objects.get(pk=job.pk).status == "cancelled"
