@@ -44,6 +44,7 @@ def run(service: Service, person: Person, model: ScriptedServer, *command: str, 
     [
         ("langchain_standard.py", 47),
         ("langchain_flows.py", 10),
+        ("langchain_anthropic_flows.py", 6),
         ("litellm_flows.py", 7),
         ("instructor_flows.py", 6),
         ("pydantic_ai_flows.py", 8),
