@@ -125,9 +125,9 @@ async def burst(target: Target, report: Report) -> None:
 async def slow_model(target: Target, report: Report) -> None:
     """32 chats at once with a model that takes 5 s."""
     for _ in range(8):  # processes are started while the first rounds wait for the model
-        if await _slow(target) < 6.5:
+        if await _slow(target) < 6:
             break
-    seconds = await _slow(target)
+    seconds = median([await _slow(target) for _ in range(3)])
     report.add(
         "32 chats at once, model takes 5 s", f"{seconds:.2f} s ({seconds / 5:.2f} ×)", "≤ 1.15 ×", seconds <= 5.75
     )

@@ -237,6 +237,9 @@ class Env:
         _switch,
         "1: the upstream is the scripted model that ships with the project. Set by `bin/serve --demo`.",
     )
+    demo_days: int = _setting(
+        "DEMO_DAYS", "60", _count, "Days of made-up history that a demonstration begins with; 0: none."
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Env":

@@ -40,8 +40,8 @@ def prepare(*, now: datetime) -> Made:
             with transaction.atomic():
                 changes.note(settings.ENV, now=now)
                 made = Made(admin_password=_first_admin(), api_key=_first_key(now))
-            if settings.DEMO:
-                demo.fill(now=now)
+            if settings.DEMO and settings.ENV.demo_days:
+                demo.fill(now=now, days=settings.ENV.demo_days)
             return made
     finally:
         connection.close()

@@ -18,10 +18,9 @@ def atlas(db: None) -> Project:
 
 
 @pytest.fixture
-def filled(db: None, monkeypatch: pytest.MonkeyPatch) -> Project:
+def filled(db: None) -> Project:
     """Atlas as the demonstration has it, of four days only."""
-    monkeypatch.setattr(demo.filling, "DAYS", 4)
-    demo.fill(now=timezone.now())
+    demo.fill(now=timezone.now(), days=4)
     return Project.objects.get(slug="atlas")
 
 

@@ -16,7 +16,7 @@ from tests.support.processes import ROOT, Program
 from tests.support.waiting import eventually
 
 Serve = Callable[..., Program]
-SETTINGS = {"LOG_FORMAT": "json", "WORKERS": "1", "CLAUDE_SLOTS": "1", "DRAIN_SECONDS": "3"}
+SETTINGS = {"LOG_FORMAT": "json", "WORKERS": "1", "CLAUDE_SLOTS": "1", "DRAIN_SECONDS": "3", "DEMO_DAYS": "0"}
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:

@@ -22,7 +22,6 @@ from apps.keys.rates import Limits
 from apps.keys.terms import Terms
 from apps.permissions.models import Profile
 
-DAYS = 60
 SEED = 20
 CAP = 1_000_000
 PERSON = "user:mira"
@@ -30,12 +29,12 @@ _HOURS = (1, 1, 1, 1, 1, 1, 2, 4, 8, 11, 12, 11, 8, 10, 12, 11, 10, 8, 5, 3, 2, 
 """How busy each hour of a working day is."""
 
 
-def fill(*, now: datetime) -> bool:
-    """Make the demonstration's projects. False if they are there already."""
+def fill(*, now: datetime, days: int) -> bool:
+    """Make the demonstration's projects, with so many days behind them. False if they are there already."""
     if Project.objects.filter(slug=TEAMS[0].slug).exists():
         return False
     rng = Random(SEED)  # noqa: S311  # nothing secret: the same story every time
-    start = (now - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0)
+    start = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
     with transaction.atomic():
         for team in TEAMS:
             _team(team, rng, start=start, now=now)
