@@ -114,12 +114,12 @@ class Target:
         answer.text = "".join(pieces)
 
     def cpu_seconds(self) -> float:
-        """User and system time of every living process of the service."""
+        """User and system time of every living process of the service, and of those that ended below them."""
         total = 0.0
         for process in self.service.processes():
             try:
                 times = process.cpu_times()
-                total += times.user + times.system
+                total += times.user + times.system + times.children_user + times.children_system
             except psutil.Error:
                 continue
         return total
