@@ -43,7 +43,7 @@ def test_chat_with_usage() -> None:
 
 
 def test_it_streams() -> None:
-    chunks = list(model().stream("[[tokens: 40]] [[rate: 200]]"))
+    chunks = list(model().stream("[[tokens: 40]] [[rate: 50]]"))
     assert sum(bool(chunk.content) for chunk in chunks) > 3
     assert sum(chunk.usage_metadata["output_tokens"] for chunk in chunks if chunk.usage_metadata) == 40
 

@@ -39,7 +39,7 @@ def test_chat_with_usage() -> None:
 
 
 async def test_it_streams() -> None:
-    chunks = [chunk async for chunk in model(stream_usage=True).astream("[[tokens: 40]] [[rate: 200]]")]
+    chunks = [chunk async for chunk in model(stream_usage=True).astream("[[tokens: 40]] [[rate: 50]]")]
     assert sum(bool(chunk.content) for chunk in chunks) > 3
     assert chunks[-1].usage_metadata or chunks[-2].usage_metadata
 

@@ -31,7 +31,7 @@ async def test_chat_with_usage() -> None:
 
 
 async def test_it_streams() -> None:
-    async with agent().run_stream("[[tokens: 40]] [[rate: 200]]") as stream:
+    async with agent().run_stream("[[tokens: 40]] [[rate: 50]]") as stream:
         parts = [part async for part in stream.stream_text(delta=True, debounce_by=None)]
     assert len(parts) > 3
 

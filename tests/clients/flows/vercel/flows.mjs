@@ -35,7 +35,7 @@ for (const [name, provider] of Object.entries(providers)) {
   });
 
   test(`${name}: stream`, async () => {
-    const result = streamText({ ...once, prompt: "[[tokens: 40]] [[rate: 200]]" });
+    const result = streamText({ ...once, prompt: "[[tokens: 40]] [[rate: 50]]" });
     const parts = [];
     for await (const part of result.textStream) parts.push(part);
     assert.ok(parts.length > 3);
@@ -64,7 +64,7 @@ for (const [name, provider] of Object.entries(providers)) {
   });
 
   test(`${name}: streamed structured output`, async () => {
-    const prompt = '[[rate: 200]] [[json: {"name": "Zoë", "age": 5, "tags": ["a", "b"]}]]';
+    const prompt = '[[rate: 20]] [[json: {"name": "Zoë", "age": 5, "tags": ["a", "b"]}]]';
     const result = streamText({ ...once, prompt, output: Output.object({ schema: person }) });
     const partial = [];
     for await (const part of result.partialOutputStream) partial.push(part);
