@@ -34,7 +34,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
     Denied: (403, "not_allowed", NO_RETRY),
     BudgetExceeded: (429, "insufficient_quota", NO_RETRY),
     RateLimited: (429, "rate_limit_exceeded", {}),
-    jobs.WordReused: (422, "idempotency_key_reused", NO_RETRY),
+    jobs.IdempotencyKeyReused: (422, "idempotency_key_reused", NO_RETRY),
     **{kind: (status, code, NO_RETRY) for kind, (status, code) in {**OF_TASKS, **OF_FILES}.items()},
     Http404: (404, "not_found", {}),
     InvalidKey: (401, "invalid_api_key", {"WWW-Authenticate": "Bearer"}),
@@ -49,7 +49,7 @@ TABLE: dict[type[Exception], tuple[int, str, dict[str, str]]] = {
 }
 """Exception → status, code, headers; RateLimited and Denied know more exactly. Subclasses follow their base; the
 domain's messages are written for callers."""
-_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.WordReused, *OF_TASKS, *OF_FILES)
+_SPOKEN = (jobs.CredentialMissing, Denied, BudgetExceeded, RateLimited, jobs.IdempotencyKeyReused, *OF_TASKS, *OF_FILES)
 """Exceptions whose own message is shown; of the others it may name internals."""
 _MESSAGES = {
     "database_unavailable": "The database cannot be reached; try again in a moment.",

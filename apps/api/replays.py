@@ -33,20 +33,20 @@ class Replayed(Exception):
 
 
 def once_of(request: HttpRequest) -> Once | None:
-    """What a POST's headers and body say about being done once. Raises ApiError (400) for a word that is none."""
-    word = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if request.method != "POST" or word is None:
+    """What a POST's headers and body say about being done once. Raises ApiError (400) for no valid key."""
+    idempotency_key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if request.method != "POST" or idempotency_key is None:
         return None
-    if not 1 <= len(word) <= LONGEST or not _ALLOWED.issuperset(word):
+    if not 1 <= len(idempotency_key) <= LONGEST or not _ALLOWED.issuperset(idempotency_key):
         message = f"'{HEADER}' takes 1 to {LONGEST} visible ASCII characters, such as a UUID."
         raise invalid(message, param=HEADER, code="invalid_idempotency_key")
     digest = hashlib.sha256(f"{request.get_full_path()}\n".encode())
     digest.update(request.body)
-    return Once(word, digest.hexdigest())
+    return Once(idempotency_key, digest.hexdigest())
 
 
 def replay(*, key: ApiKey, once: Once, now: datetime) -> None:
-    """Raise Replayed if there is a stored answer, and WordReused if the word stands for another request."""
+    """Raise Replayed if there is a stored answer, and IdempotencyKeyReused if the key stands for another request."""
     row = idempotency.find(key=key, once=once, now=now)
     if row is None or row.answer is None:
         return

@@ -20,14 +20,14 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """What a client said: its word for the request, and a digest of the request itself."""
+    """What a client said: its idempotency key, and a digest of the request itself."""
 
-    word: str
+    idempotency_key: str
     fingerprint: str
 
 
-class WordReused(Exception):
-    """The word stands for another request already."""
+class IdempotencyKeyReused(Exception):
+    """The idempotency key stands for another request already."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -43,8 +43,8 @@ class IdempotentRequestQuerySet(models.QuerySet["IdempotentRequest"]):
     """Questions about them."""
 
     def of(self, key: ApiKey, once: Once) -> "IdempotentRequestQuerySet":
-        """What a key has asked under a word: one at most."""
-        return self.filter(api_key=key, word=once.word)
+        """What a key has asked under an idempotency key: one request at most."""
+        return self.filter(api_key=key, idempotency_key=once.idempotency_key)
 
     def forgotten(self, now: datetime) -> "IdempotentRequestQuerySet":
         """Those that are older than they are kept."""
@@ -55,7 +55,7 @@ class IdempotentRequest(models.Model):
     """One request that was done once."""
 
     api_key = models.ForeignKey("keys.ApiKey", on_delete=models.CASCADE, related_name="+", db_index=False)
-    word = models.CharField(max_length=255)
+    idempotency_key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     target = models.CharField(max_length=64, blank=True, help_text="The job or batch that it made.")
     answer: "JsonTextField[object, dict[str, Any] | None]" = JsonTextField(null=True)
@@ -65,16 +65,16 @@ class IdempotentRequest(models.Model):
     objects = IdempotentRequestQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["api_key", "word"], name="idempotent_once")]
+        constraints = [models.UniqueConstraint(fields=["api_key", "idempotency_key"], name="idempotent_once")]
 
 
 def find(*, key: ApiKey, once: Once, now: datetime) -> IdempotentRequest | None:
-    """What the key asked under this word in the last 24 hours. Raises WordReused if that was something else."""
+    """What the API key asked under this one in 24 hours. Raises IdempotencyKeyReused if that was something else."""
     row = IdempotentRequest.objects.of(key, once).first()
     if row is None or row.created_at <= now - KEEP:
         return None
     if row.fingerprint != once.fingerprint:
-        raise WordReused
+        raise IdempotencyKeyReused
     return row
 
 
@@ -96,7 +96,12 @@ def remember(
         gone.filter(pk=instead_of.pk).delete()
     gone.forgotten(now).delete()
     row = IdempotentRequest(
-        api_key=key, word=once.word, fingerprint=once.fingerprint, target=target, answer=answer, created_at=now
+        api_key=key,
+        idempotency_key=once.idempotency_key,
+        fingerprint=once.fingerprint,
+        target=target,
+        answer=answer,
+        created_at=now,
     )
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""A job that was asked for before, under the same word."""
+"""A job that was asked for before, under the same idempotency key."""
 
 from datetime import datetime
 
@@ -12,9 +12,9 @@ WORTH_ANOTHER_TRY = frozenset({"cli_error", "worker_lost", "expired", "upstream_
 
 
 def earlier(*, key: ApiKey, once: Once, now: datetime) -> tuple[Job | None, IdempotentRequest | None]:
-    """The job that stands for the word, or, where it came to nothing, what a new one takes the place of.
+    """The job that stands for the idempotency key, or, where it came to nothing, what a new one takes the place of.
 
-    Raises WordReused.
+    Raises IdempotencyKeyReused.
     """
     row = idempotency.find(key=key, once=once, now=now)
     if row is None or not row.target:

@@ -16,7 +16,7 @@ from apps.jobs.admission import Denied
 from apps.jobs.batches.places import Place
 from apps.jobs.closing import close_queued
 from apps.jobs.engines import credential
-from apps.jobs.idempotency import Once, WordReused
+from apps.jobs.idempotency import IdempotencyKeyReused, Once
 from apps.jobs.ids import new_job_id
 from apps.jobs.models import Job, Lane
 from apps.jobs.queue import ring
@@ -30,9 +30,9 @@ __all__ = [
     "BudgetExceeded",
     "CredentialMissing",
     "Denied",
+    "IdempotencyKeyReused",
     "Once",
     "RateLimited",
-    "WordReused",
     "abandon",
     "cancel",
     "revoke_running",
@@ -69,8 +69,8 @@ def submit(
 
     `rate` of the job is where its key's limits stand. Raises CredentialMissing, UnknownNames, SessionNotFound,
     SessionBusy, RateLimited, Denied or BudgetExceeded; the latter three are on record too. With `once` it is the job
-    that was submitted under that word before, whose `request_id` is another; raises WordReused. With `place` it is
-    an item of a batch; raises Taken if that has a job.
+    that was submitted under that idempotency key before, whose `request_id` is another; raises IdempotencyKeyReused.
+    With `place` it is an item of a batch; raises Taken if that has a job.
     """
     if credential() is None:
         raise CredentialMissing

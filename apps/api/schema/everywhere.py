@@ -8,7 +8,7 @@ _ONCE = {
     "in": "header",
     "name": HEADER,
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
-    "description": "A word of your choice for this request, such as a UUID. The same request under it within 24 hours "
+    "description": "A text of your choice for this request, such as a UUID. The same request under it within 24 hours "
     "is done once: its repetition is answered as before (header idempotent-replayed), or follows the job that still "
     "runs. Another request under it is refused with 422.",
 }

@@ -42,7 +42,7 @@ def create(
 
     Its hold is what its items are reckoned to cost, or what is left in the key's budgets if that is less; then the last
     items may come to nothing for want of money. Raises CredentialMissing, BudgetExceeded if not even one item could be
-    paid, and Raced if the same was asked under the word of `once` in this moment.
+    paid, and Raced if the same was asked under the idempotency key of `once` in this moment.
     """
     if credential() is None:
         raise CredentialMissing

@@ -4,14 +4,14 @@ import pytest
 from django.utils import timezone
 
 from apps.jobs import idempotency, services
-from apps.jobs.idempotency import IdempotentRequest, Once, WordReused
+from apps.jobs.idempotency import IdempotencyKeyReused, IdempotentRequest, Once
 from apps.jobs.models import Job
 from apps.jobs.sweep import sweep
 from apps.keys import ratelimit
 from apps.keys.models import ApiKey
 from tests.jobs.conftest import at_once, both_databases, chat
 
-ONCE = Once("word", "digest")
+ONCE = Once("a-key", "digest")
 
 
 def submit(key: ApiKey, once: Once = ONCE) -> str:
@@ -29,7 +29,7 @@ def test_of_many_at_once_one_makes_the_job_and_all_get_it(atlas: ApiKey, valkey:
     assert slots.limit - slots.remaining == 1, "those who came second have given theirs back"
 
 
-def test_a_word_is_forgotten_after_a_day_and_then_pruned(atlas: ApiKey, valkey: object) -> None:
+def test_it_is_forgotten_after_a_day_and_then_pruned(atlas: ApiKey, valkey: object) -> None:
     first = submit(atlas)
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
     sweep(node="n", now=timezone.now())
@@ -41,14 +41,14 @@ def test_a_word_is_forgotten_after_a_day_and_then_pruned(atlas: ApiKey, valkey: 
     assert not IdempotentRequest.objects.exists()
 
 
-def test_a_word_belongs_to_its_key(atlas: ApiKey, borealis: ApiKey, valkey: object) -> None:
+def test_it_belongs_to_its_api_key(atlas: ApiKey, borealis: ApiKey, valkey: object) -> None:
     assert submit(atlas) != submit(borealis)
 
 
-def test_the_same_word_for_something_else_raises(atlas: ApiKey, valkey: object) -> None:
+def test_the_same_one_for_something_else_raises(atlas: ApiKey, valkey: object) -> None:
     submit(atlas)
-    with pytest.raises(WordReused):
-        submit(atlas, Once("word", "another digest"))
+    with pytest.raises(IdempotencyKeyReused):
+        submit(atlas, Once("a-key", "another digest"))
 
 
 def test_a_job_that_came_to_nothing_is_replaced_once(atlas: ApiKey, valkey: object) -> None:
