@@ -56,6 +56,11 @@ class BudgetExceeded(Exception):
         super().__init__(" ".join(map(_sentence, self.shortfalls)))
 
     @property
+    def hopeless(self) -> bool:
+        """Whether waiting is no use: one of the budgets would not be enough even if nothing of it were spent."""
+        return any(each.hopeless for each in self.shortfalls)
+
+    @property
     def resets_at(self) -> datetime | None:
         """When all of them are free again by themselves; None: that is not known, or never."""
         moments = [None if each.hopeless else each.state.resets_at for each in self.shortfalls]

@@ -65,8 +65,8 @@ class Denied(Exception):
 def paced(*, key: ApiKey, job: Job, tokens: int) -> Iterator[RateState]:
     """Count the request against its key's rate limits; what is charged goes back if the job is not made after all.
 
-    A batch's items wait for each other anyway: they are counted as requests and tokens, and take no slot while they
-    wait (`queue` sees to it that they leave the key its concurrency). Raises RateLimited.
+    A batch's items wait for each other anyway: they are counted as requests and tokens, and take no slot:
+    no person is refused because of a batch (`batches.places.room` bounds what of batches is open). Raises RateLimited.
     """
     state = ratelimit.admit(key=key, job_id=job.id, tokens=tokens, slot=job.lane != Lane.BATCH)
     try:

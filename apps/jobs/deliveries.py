@@ -3,32 +3,25 @@
 The message is https://www.standardwebhooks.com's, from `apps.budgets.webhooks`; the secret is the project's.
 """
 
-import asyncio
 import base64
 import hmac
-import logging
-import threading
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 
 from apps.audit import services as audit
-from apps.budgets import webhooks
-from apps.budgets.notifying import MOST_ATTEMPTS, pause
-from apps.budgets.webhooks import NotDelivered, Post
+from apps.budgets import sending
+from apps.budgets.sending import MOST_ATTEMPTS, SendHook
+from apps.budgets.webhooks import Post
 from apps.jobs.events import dumps
 from apps.jobs.models import Job
 from apps.jobs.taskmodels import Delivery
 from apps.jobs.wire import job_object
 from apps.keys.models import Project
 
-_log = logging.getLogger(__name__)
-_at_it = threading.Lock()
-
-SendHook = Callable[[Post, int], Awaitable[None]]
+_aside = sending.Aside("webhooks")
 
 
 class NothingToDeliver(Exception):
@@ -63,56 +56,18 @@ def redeliver(*, job: Job, actor: str, now: datetime) -> Delivery:
 
 def deliver_aside(*, now: datetime) -> bool:
     """`deliver` in a thread of its own, for callers that may not wait. False if nothing is due or one is at it."""
-    if not Delivery.objects.due(now).exists() or not _at_it.acquire(blocking=False):
-        return False
-
-    def work() -> None:
-        try:
-            deliver(now=now)
-        except DatabaseError:
-            _log.exception("webhooks wait for the database")
-        finally:
-            connection.close()
-            _at_it.release()
-
-    threading.Thread(target=work, name="webhooks", daemon=True).start()
-    return True
+    return _aside.begin(Delivery.objects.due(now), lambda: deliver(now=now))
 
 
-async def _send_hook(post: Post, timestamp: int) -> None:
-    await webhooks.send(post, timestamp=timestamp)
-
-
-def deliver(*, now: datetime, limit: int = 20, send_hook: SendHook = _send_hook) -> int:
+def deliver(*, now: datetime, limit: int = 20, send_hook: SendHook = sending.send_hook) -> int:
     """Try what is due; how many were delivered. May take ten seconds: call it in a thread that may wait."""
     due = Delivery.objects.due(now).select_related("job__project")[:limit]
-    claimed = [each for each in due if _claim(each, now=now)]
+    claimed = [each for each in due if sending.claim(each, now=now)]
     if not claimed:
         return 0
     posts = [_post(each) for each in claimed]
-    errors = asyncio.run(_send_all(posts, int(now.timestamp()), send_hook))
+    errors = sending.post_all(posts, send_hook, now=now)
     return sum(_note(each, error, now=now) for each, error in zip(claimed, errors, strict=True))
-
-
-def _claim(delivery: Delivery, *, now: datetime) -> bool:
-    """This attempt is ours. Should we die in it, the next one comes after the usual pause."""
-    seen = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, next_attempt_at=delivery.next_attempt_at)
-    delivery.attempts += 1
-    delivery.next_attempt_at = now + pause(delivery.attempts)
-    return seen.update(attempts=delivery.attempts, next_attempt_at=delivery.next_attempt_at) > 0
-
-
-async def _send_all(posts: Sequence[Post], timestamp: int, send_hook: SendHook) -> list[str]:
-    """What went wrong with each, empty where nothing did."""
-
-    async def attempt(post: Post) -> str:
-        try:
-            await send_hook(post, timestamp)
-        except NotDelivered as error:
-            return str(error)
-        return ""
-
-    return await asyncio.gather(*map(attempt, posts))
 
 
 def _post(delivery: Delivery) -> Post:

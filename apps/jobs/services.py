@@ -84,6 +84,8 @@ def submit(
     tokens = admission.reckoned_tokens(asked, admission.size_of(job.request))
     try:
         with admission.paced(key=key, job=job, tokens=tokens) as job.rate, transaction.atomic():
+            if place:
+                place.enter(key)
             grant = admission.permit(key=key, request=asked)
             job.grant = grant.to_json()
             job.cap_microusd = admission.hold(key=key, grant=grant, tokens=tokens, job_id=job.id, place=place, now=now)
@@ -114,7 +116,7 @@ def _note_refusal(
     if isinstance(refused, RateLimited):
         if refusals.is_news(key.pk, refused):
             _record_refusal(key, job, refused, now=now)
-    elif not (place and place.may_wait and isinstance(refused, BudgetExceeded)):
+    elif not (place and place.may_wait and isinstance(refused, BudgetExceeded) and not refused.hopeless):
         with transaction.atomic():
             _record_refusal(key, job, refused, now=now)
             usage.note_refusal(job, "denied" if isinstance(refused, Denied) else "budget_exceeded", now=now)

@@ -8,9 +8,9 @@ import pytest
 from django.core import mail
 
 from apps.audit.models import AuditEvent
-from apps.budgets import notifying, services
+from apps.budgets import notifying, sending, services
 from apps.budgets.models import Notification
-from apps.budgets.notifying import MOST_ATTEMPTS, pause
+from apps.budgets.sending import MOST_ATTEMPTS, pause
 from apps.budgets.webhooks import NotDelivered, Post
 from apps.keys.models import ApiKey
 from tests.budgets.conftest import CENT, NOON, USD, MakeBudget, hold, settle
@@ -131,8 +131,8 @@ def test_an_attempt_belongs_to_the_process_that_claims_it_first(ci: ApiKey, budg
     budget(USD, webhook_url=HOOK)
     cross(ci)
     ours, theirs = Notification.objects.get(), Notification.objects.get()
-    assert notifying._claim(ours, now=NOON)
-    assert not notifying._claim(theirs, now=NOON)
+    assert sending.claim(ours, now=NOON)
+    assert not sending.claim(theirs, now=NOON)
     assert Notification.objects.get().attempts == 1
 
 

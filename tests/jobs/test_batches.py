@@ -8,10 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
-from apps.budgets import services as budgets
-from apps.budgets.models import Budget, BudgetWindow, Hold
-from apps.budgets.periods import Cycle
-from apps.budgets.services import BudgetExceeded, Terms
+from apps.budgets.models import Hold
+from apps.budgets.services import BudgetExceeded
 from apps.budgets.verifying import verify
 from apps.jobs import queue, sweep
 from apps.jobs.batches import feeding, finishing, services
@@ -23,7 +21,8 @@ from apps.jobs.models import Job, Lane, Status
 from apps.jobs.requests import ChatRequest
 from apps.jobs.services import CANCELLED
 from apps.keys.models import ApiKey
-from tests.jobs.conftest import Ask, at_once, both_databases, chat, followed
+from tests.jobs.batching import create, ended, fresh, held, items, limit, outcomes, spent
+from tests.jobs.conftest import Ask, at_once, both_databases, chat
 from tests.jobs.fake_engine import MICROUSD_PER_TOKEN
 from tests.support.valkey import ValkeyServer
 
@@ -33,52 +32,6 @@ USD = 1_000_000
 @pytest.fixture(autouse=True)
 def _valkey(valkey: ValkeyServer) -> None:
     """Everything here announces ends."""
-
-
-def items(count: int, **script: Any) -> list[NewItem]:
-    return [NewItem(request=chat(**{"tokens": 1, "text": f"answer {number}", **script})) for number in range(count)]
-
-
-def create(key: ApiKey, new: list[NewItem], now: datetime) -> Batch:
-    """A batch that has been begun."""
-    batch = services.create(key=key, items=new, request_id="req_1", now=now)
-    feeding.feed(batch_id=batch.pk, now=now)
-    return fresh(batch)
-
-
-def fresh(batch: Batch) -> Batch:
-    return Batch.objects.select_related("project", "api_key__profile").get(pk=batch.pk)
-
-
-def ended(batch: Batch) -> Batch:
-    """The batch, once it has ended."""
-    followed_end = followed(Job(id=batch.pk))
-    assert [event.type for event in followed_end] == ["done"]
-    return fresh(batch)
-
-
-def outcomes(batch: Batch) -> list[str]:
-    """The status, answer or error of each item, in its place."""
-    jobs = {job.pk: job for job in Job.objects.filter(batch_id=batch.pk)}
-    found = []
-    for item in BatchItem.objects.of(batch.pk).in_order():
-        job = jobs.get(item.job_id)
-        found.append((job.result or job.error_code or "open") if job else (item.error or {"code": "waiting"})["code"])
-    return [str(each) for each in found]
-
-
-def limit(key: ApiKey, microusd: int, now: datetime) -> Budget:
-    cycle = Cycle("day", rolling=False, time_zone="UTC", anchor=1)
-    terms = Terms(limit_microusd=microusd)
-    return budgets.create(project=key.project, cycle=cycle, terms=terms, actor="test", now=now)
-
-
-def held(budget: Budget) -> int:
-    return BudgetWindow.objects.get(budget=budget).reserved_microusd
-
-
-def spent(budget: Budget) -> int:
-    return BudgetWindow.objects.get(budget=budget).spent_microusd
 
 
 def deny_opus(key: ApiKey) -> None:
@@ -101,9 +54,6 @@ def test_only_so_many_of_its_jobs_are_open_at_a_time(atlas: ApiKey, now: datetim
     batch = create(atlas, items(100), now)
     assert Job.objects.count() == feeding.open_jobs(batch.pk) == feeding.MAX_OPEN
     assert BatchItem.objects.of(batch.pk).waiting().count() == 100 - feeding.MAX_OPEN
-    atlas.concurrent_jobs = 3
-    atlas.save()
-    assert Job.objects.filter(batch_id=create(atlas, items(10), now).pk).count() == 3
 
 
 def test_the_count_of_open_jobs_uses_the_small_index(atlas: ApiKey) -> None:

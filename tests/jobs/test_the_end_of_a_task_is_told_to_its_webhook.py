@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEvent
 from apps.budgets import webhooks
-from apps.budgets.notifying import MOST_ATTEMPTS
+from apps.budgets.sending import MOST_ATTEMPTS
 from apps.budgets.webhooks import NotDelivered, Post
 from apps.jobs import deliveries, services
 from apps.jobs.deliveries import NothingToDeliver

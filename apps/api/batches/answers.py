@@ -27,6 +27,7 @@ def batch_object(batch: Batch) -> dict[str, Any]:
         "counts": {"total": batch.total, "completed": found.completed, "failed": found.failed, "open": open_},
         "progress": 1 - open_ / batch.total if batch.total else 1.0,
         "cost_usd": found.cost_microusd / 1_000_000,
+        "waiting_for": batch.waits_for,
         "metadata": batch.metadata,
         "created_at": batch.created_at.timestamp(),
         "started_at": batch.started_at and batch.started_at.timestamp(),

@@ -59,6 +59,14 @@ class BatchResult(serializers.Serializer[Any]):
     error = BatchError(allow_null=True)
 
 
+class BatchWaitsFor(serializers.Serializer[Any]):
+    """What a batch needs before it asks more of its items. It goes on by itself."""
+
+    code = serializers.CharField(help_text="insufficient_quota: its budgets are spent or held.")
+    message = serializers.CharField()
+    resets_at = serializers.FloatField(allow_null=True, help_text="Unix seconds; null: unknown, or never by itself.")
+
+
 class BatchSummary(serializers.Serializer[Any]):
     """A batch without results."""
 
@@ -69,6 +77,7 @@ class BatchSummary(serializers.Serializer[Any]):
     counts = BatchCounts()
     progress = serializers.FloatField(help_text="From 0 to 1.")
     cost_usd = serializers.FloatField()
+    waiting_for = BatchWaitsFor(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
     created_at = serializers.FloatField(help_text="Unix seconds.")
     started_at = serializers.FloatField(allow_null=True)

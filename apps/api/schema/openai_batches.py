@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 
-from apps.api.schema.batch import AFTER, BATCH_ID, LIMIT
+from apps.api.schema.batch import AFTER, BATCH_ID, LIMIT, BatchWaitsFor
 from apps.api.schema.common import NOT_FOUND, REQUEST_ID, UNAUTHENTICATED, error
 from apps.jobs.batches.models import BatchStatus
 
@@ -43,6 +43,12 @@ class OpenaiRequestCounts(serializers.Serializer[Any]):
     failed = serializers.IntegerField()
 
 
+class OpenaiBatchDetails(serializers.Serializer[Any]):
+    """What OpenAI's batch has no field for."""
+
+    waiting_for = BatchWaitsFor(allow_null=True)
+
+
 class OpenaiBatch(serializers.Serializer[Any]):
     """OpenAI's batch object."""
 
@@ -66,6 +72,7 @@ class OpenaiBatch(serializers.Serializer[Any]):
     cancelled_at = serializers.IntegerField(allow_null=True)
     request_counts = OpenaiRequestCounts()
     metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    x_claude = OpenaiBatchDetails()
 
 
 class OpenaiBatchList(serializers.Serializer[Any]):

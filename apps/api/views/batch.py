@@ -15,14 +15,12 @@ from apps.api.batches.requests import MAX_WAITING, read
 from apps.api.body import read_json
 from apps.api.later import Later
 from apps.api.openai import fields
-from apps.api.problems import ApiError, of_status
 from apps.api.query import whole
 from apps.api.schema.batch import batch_cancel_schema, batch_schema, batches_schema, create_batch_schema
 from apps.api.threads import in_thread
+from apps.api.views.batching import BatchesView, find_batch
 from apps.api.views.tasks import is_async
-from apps.jobs import idempotency
-from apps.jobs.batches import feeding, services
-from apps.jobs.batches.items import NewItem
+from apps.jobs.batches import services
 from apps.jobs.batches.models import Batch
 from apps.jobs.batches.services import MAX_ITEMS
 from apps.jobs.following import follow_batches
@@ -31,7 +29,7 @@ from apps.keys.models import ApiKey
 _PAGE = 1_000
 
 
-class Batches(View):
+class Batches(BatchesView):
     """The project's batches."""
 
     @create_batch_schema
@@ -40,7 +38,10 @@ class Batches(View):
         later = is_async(request)
         body = read_json(request)
         items = read(body, default_model=self.default_model, waits=not later)
-        batch = self._earlier() or self._create(items, fields.metadata(body))
+        batch = self.made_before()
+        if batch is None:
+            made = self.make(items=items, metadata=fields.metadata(body), patient=later)
+            batch = find_batch(self.caller, made.pk)
         location = f"/v1/batch/{batch.pk}"
         if later:
             headers = {"Location": location, "Preference-Applied": "respond-async"}
@@ -52,43 +53,7 @@ class Batches(View):
     @batches_schema
     def get(self, request: Request) -> HttpResponse:
         """List batches, newest first, without results. `after` is the id of the last batch of the page before."""
-        query = request._request.GET
-        limit = whole(query, "limit", 20, least=1, most=100)
-        found = Batch.objects.of(self.caller.project).newest_first().select_related("project")
-        if after := query.get("after"):
-            found = found.filter(pk__lt=after)
-        page = list(found[: limit + 1])
-        data = [batch_object(batch) for batch in page[:limit]]
-        return answer(
-            {
-                "object": "list",
-                "data": data,
-                "first_id": data[0]["id"] if data else None,
-                "last_id": data[-1]["id"] if data else None,
-                "has_more": len(page) > limit,
-            }
-        )
-
-    def _earlier(self) -> Batch | None:
-        """The batch that was made under the request's Idempotency-Key."""
-        row = self.once and idempotency.find(key=self.caller, once=self.once, now=timezone.now())
-        if not row or not row.target:
-            return None
-        self.made_something = True
-        return find_batch(self.caller, row.target)
-
-    def _create(self, items: list[NewItem], metadata: dict[str, str]) -> Batch:
-        now = timezone.now()
-        facts = {"key": self.caller, "items": items, "metadata": metadata, "request_id": self.visit.request_id}
-        try:
-            batch = services.create(**facts, once=self.once, now=now)  # type: ignore[arg-type]  # as they are named
-        except idempotency.Raced:
-            earlier = self._earlier()
-            assert earlier
-            return earlier
-        self.made_something = True
-        feeding.feed(batch_id=batch.pk, now=now)
-        return find_batch(self.caller, batch.pk)
+        return self.listed(Batch.objects.all(), batch_object)
 
 
 class OneBatch(View):
@@ -111,15 +76,6 @@ class BatchCancel(View):
         """Cancel a batch: what has been answered stays, the rest is not asked. One that has ended stays as it is."""
         services.cancel(batch=find_batch(self.caller, batch_id), now=timezone.now())
         return answer(batch_object(find_batch(self.caller, batch_id)))
-
-
-def find_batch(key: ApiKey, batch_id: str) -> Batch:
-    """The batch of the caller's project. Raises ApiError (404), also for another project's."""
-    found = Batch.objects.of(key.project).filter(pk=batch_id[:64])
-    batch = found.select_related("project", "api_key__project", "api_key__profile").first()
-    if batch is None:
-        raise ApiError(of_status(404, f"There is no batch '{batch_id[:64]}'."))
-    return batch
 
 
 async def _whole(batch_id: str, key: ApiKey) -> HttpResponse:

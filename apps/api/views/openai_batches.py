@@ -13,23 +13,21 @@ from apps.api.batches.lines import ENDPOINT, read
 from apps.api.body import read_json
 from apps.api.openai import fields
 from apps.api.problems import ApiError, of_status
-from apps.api.query import whole
 from apps.api.schema.openai_batches import (
     cancel_openai_batch_schema,
     create_openai_batch_schema,
     openai_batch_schema,
     openai_batches_schema,
 )
-from apps.api.views.batch import find_batch
-from apps.jobs import idempotency
-from apps.jobs.batches import feeding, files, finishing, services
+from apps.api.views.batching import BatchesView, find_batch
+from apps.jobs.batches import files, finishing, services
 from apps.jobs.batches.models import Batch, BatchStatus
 
 WINDOWS = ("24h",)
 _KNOWN = {"input_file_id", "endpoint", "completion_window", "metadata"}
 
 
-class OpenaiBatches(View):
+class OpenaiBatches(BatchesView):
     """The project's batches that came as files."""
 
     @create_openai_batch_schema
@@ -40,34 +38,12 @@ class OpenaiBatches(View):
             raise fields.wrong_type("body", "a JSON object")
         for name in sorted(body.keys() - _KNOWN):
             raise fields.unsupported(name, f"A batch has no parameter '{name[:60]}' here.")
-        return answer(openai_object(self._earlier() or self._create(body)))
+        return answer(openai_object(self.made_before() or self._create(body)))
 
     @openai_batches_schema
     def get(self, request: Request) -> HttpResponse:
         """List batches, newest first. `after` is the id of the last batch of the page before."""
-        query = request._request.GET
-        limit = whole(query, "limit", 20, least=1, most=100)
-        found = Batch.objects.of(self.caller.project).from_files().newest_first()
-        if after := query.get("after"):
-            found = found.filter(pk__lt=after)
-        page = list(found[: limit + 1])
-        data = [openai_object(batch) for batch in page[:limit]]
-        return answer(
-            {
-                "object": "list",
-                "data": data,
-                "first_id": data[0]["id"] if data else None,
-                "last_id": data[-1]["id"] if data else None,
-                "has_more": len(page) > limit,
-            }
-        )
-
-    def _earlier(self) -> Batch | None:
-        row = self.once and idempotency.find(key=self.caller, once=self.once, now=timezone.now())
-        if not row or not row.target:
-            return None
-        self.made_something = True
-        return find_batch(self.caller, row.target)
+        return self.listed(Batch.objects.all().from_files(), openai_object)
 
     def _create(self, body: dict[str, Any]) -> Batch:
         """As it was made: it is fed behind the answer, so that its life begins with `validating`."""
@@ -84,24 +60,14 @@ class OpenaiBatches(View):
         with files.open_file(row) as file:
             items, errors = read(file.read(), default_model=self.default_model)
         facts: dict[str, Any] = {
-            "key": self.caller,
-            "request_id": self.visit.request_id,
             "endpoint": ENDPOINT,
             "input_file_id": row.pk,
             "metadata": fields.metadata(body),
-            "now": timezone.now(),
         }
         if errors:
-            return services.create_failed(errors=errors, **facts)
-        try:
-            batch = services.create(items=items, once=self.once, **facts)
-        except idempotency.Raced:
-            earlier = self._earlier()
-            assert earlier
-            return earlier
-        self.made_something = True
-        feeding.feed(batch_id=batch.pk, now=timezone.now())
-        return batch
+            visit: dict[str, Any] = {"key": self.caller, "request_id": self.visit.request_id, "now": timezone.now()}
+            return services.create_failed(errors=errors, **visit, **facts)
+        return self.make(items=items, **facts)
 
 
 class OneOpenaiBatch(View):
@@ -157,6 +123,7 @@ def openai_object(batch: Batch) -> dict[str, Any]:
         "cancelled_at": ended["cancelled"],
         "request_counts": {"total": batch.total, "completed": found.completed, "failed": found.failed},
         "metadata": batch.metadata,
+        "x_claude": {"waiting_for": batch.waits_for},
     }
 
 

@@ -6,7 +6,7 @@ import logging
 from django.db import Error
 from django.utils import timezone
 
-from apps.jobs.batches.feeding import feed
+from apps.jobs.batches.feeding import go_on
 from apps.jobs.database import DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Feeder:
                 batch_id = next(iter(self._poked))
                 del self._poked[batch_id]
                 try:
-                    await self._database.run(feed, batch_id=batch_id, now=timezone.now())
+                    await self._database.run(go_on, batch_id=batch_id, now=timezone.now())
                 except Error as error:
                     logger.warning("batch %s could not be fed: %s", batch_id, error)
                 except Exception:

@@ -8,6 +8,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
 from apps.budgets.fitting import Amounts
 from apps.budgets.services import BudgetExceeded
@@ -16,16 +17,17 @@ from apps.jobs.admission import Denied
 from apps.jobs.batches import finishing
 from apps.jobs.batches.items import request_of
 from apps.jobs.batches.models import Batch, BatchItem, BatchStatus
-from apps.jobs.batches.places import Place, Taken
+from apps.jobs.batches.places import NoRoom, Place, Taken, room
 from apps.jobs.models import Job, Lane
 from apps.jobs.naming import UnknownNames
 from apps.jobs.services import CredentialMissing
 from apps.jobs.sessions import SessionBusy, SessionNotFound
-from apps.keys import ratelimit
 from apps.keys.rates import RateLimited
 
 MAX_OPEN = 32
-"""Jobs of one batch that are queued or run at the same time; fewer where the key may have fewer open jobs."""
+"""Jobs of one batch that are queued or run at the same time; fewer where its key has less room."""
+TRY_AGAIN = timedelta(seconds=30)
+"""A batch without money asks this often whether there is some: each try counts as one of its key's requests."""
 _BEGUN = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
 _UNASKED = {
     BatchStatus.CANCELLED: ("cancelled", "The batch was cancelled before this item was asked."),
@@ -43,6 +45,10 @@ _OPEN = (
 )
 
 logger = logging.getLogger(__name__)
+
+
+class _Later(Exception):
+    """No item can be submitted before something else happens; the sweep or a job's end tries again."""
 
 
 def feed(*, batch_id: str, now: datetime) -> None:
@@ -65,6 +71,16 @@ def feed(*, batch_id: str, now: datetime) -> None:
     # In this order: an item leaves the first in the moment in which its job enters the second.
     if not BatchItem.objects.of(batch_id).waiting().exists() and not open_jobs(batch_id):
         finishing.finish(batch=batch, now=now)
+
+
+def go_on(*, batch_id: str, now: datetime) -> None:
+    """A job of this batch has ended: feed it, and if all its items have been submitted, the next one of its key."""
+    feed(batch_id=batch_id, now=now)
+    if not BatchItem.objects.of(batch_id).waiting().exists():
+        others = Batch.objects.unfinished().filter(api_key__batches=batch_id, finalizing_at=None).exclude(pk=batch_id)
+        unasked = others.filter(Exists(BatchItem.objects.waiting().filter(batch=OuterRef("pk"))))
+        for other in unasked.order_by("id").values_list("pk", flat=True)[:1]:
+            feed(batch_id=other, now=now)
 
 
 def tend(*, now: datetime) -> int:
@@ -90,33 +106,61 @@ def open_jobs(batch_id: str) -> int:
 
 def _submit_some(batch: Batch, now: datetime) -> None:
     """Submit items until enough of them are open, none is left, or what is needed has to come first."""
-    most = min(MAX_OPEN, ratelimit.limits_of(batch.api_key).concurrent_jobs or MAX_OPEN)
-    running = open_jobs(batch.pk)
-    while running < most:
-        some = list(BatchItem.objects.of(batch.pk).waiting().in_order()[: most - running])
-        for item in some:
-            try:
-                now += timedelta(microseconds=1)  # jobs are taken by age: in the order of their items
-                _submit(batch, item, may_wait=running > 0, now=now)
-                running += 1
-            except Taken:
-                continue
-            except (RateLimited, CredentialMissing) as later:
-                logger.info("batch %s waits: %s", batch.pk, later)
-                return
-            except BudgetExceeded as short:
-                if running:
-                    return  # what its running jobs leave over may be enough
-                _refuse(item, "insufficient_quota", str(short))
-            except Denied as denied:
-                _refuse(item, denied.code, str(denied))
-            except tuple(_WRONG) as wrong:
-                _refuse(item, _WRONG[type(wrong)], str(wrong))
+    if batch.tries_again_at and now < batch.tries_again_at:
+        return
+    while True:
+        running = open_jobs(batch.pk)
+        places = min(MAX_OPEN - running, room(batch.api_key))
+        some = list(BatchItem.objects.of(batch.pk).waiting().in_order()[: max(0, places)])
         if not some:
+            return
+        try:
+            for item in some:
+                now += timedelta(microseconds=1)  # jobs are taken by age: in the order of their items
+                running += _submit(batch, item, running, now)
+        except _Later as later:
+            logger.info("batch %s waits: %s", batch.pk, later)
             return
 
 
-def _submit(batch: Batch, item: BatchItem, *, may_wait: bool, now: datetime) -> None:
+def _submit(batch: Batch, item: BatchItem, running: int, now: datetime) -> bool:
+    """Whether the item has got its job here; else it has one already, or never will. Raises _Later."""
+    try:
+        _submit_job(batch, item, may_wait=batch.patient or running > 0, now=now)
+    except Taken:
+        return False
+    except (NoRoom, RateLimited, CredentialMissing) as later:
+        raise _Later(str(later)) from later
+    except BudgetExceeded as short:
+        if not short.hopeless and (running or batch.patient):
+            if not running:  # else what its running jobs leave over may be enough
+                _wait_for(batch, short, now)
+            raise _Later(str(short)) from short
+        return _refuse(item, "insufficient_quota", str(short))
+    except Denied as denied:
+        return _refuse(item, denied.code, str(denied))
+    except tuple(_WRONG) as wrong:
+        return _refuse(item, _WRONG[type(wrong)], str(wrong))
+    if batch.waits_for:
+        _wait_for(batch, None, now)
+    return True
+
+
+def _wait_for(batch: Batch, short: BudgetExceeded | None, now: datetime) -> None:
+    """Note what the batch waits for, or that it goes on."""
+    batch.waits_for = batch.tries_again_at = None
+    if short:
+        resets_at, soon = short.resets_at, now + TRY_AGAIN
+        batch.waits_for = {
+            "code": "insufficient_quota",
+            "message": str(short),
+            "resets_at": resets_at and resets_at.timestamp(),
+        }
+        batch.tries_again_at = resets_at if resets_at and now < resets_at < soon else soon
+    Batch.objects.filter(pk=batch.pk).update(waits_for=batch.waits_for, tries_again_at=batch.tries_again_at)
+
+
+def _submit_job(batch: Batch, item: BatchItem, *, may_wait: bool, now: datetime) -> None:
     share = Amounts(item.share_microusd, item.share_tokens)
     place = Place(batch_id=batch.pk, index=item.index, share=share, expires_at=batch.expires_at, may_wait=may_wait)
     jobs.submit(
@@ -129,10 +173,11 @@ def _submit(batch: Batch, item: BatchItem, *, may_wait: bool, now: datetime) -> 
     )
 
 
-def _refuse(item: BatchItem, code: str, message: str) -> None:
-    """Note why an item has no job."""
+def _refuse(item: BatchItem, code: str, message: str) -> bool:
+    """Note why an item has no job. False, as it got none."""
     error = {"code": code, "message": message}
     BatchItem.objects.waiting().filter(pk=item.pk).update(waiting=False, error=error, request=None)
+    return False
 
 
 def _end(batch: Batch, ending: BatchStatus, *, status: BatchStatus, now: datetime) -> None:
@@ -146,6 +191,8 @@ def _end(batch: Batch, ending: BatchStatus, *, status: BatchStatus, now: datetim
 def _stop(batch: Batch, now: datetime) -> None:
     """Ask nothing more, and end what was asked."""
     code, message = _UNASKED[BatchStatus(batch.ending)]
+    if batch.waits_for and batch.ending == BatchStatus.EXPIRED:
+        message = f"{message} It waited for its budget. {batch.waits_for['message']}"
     error = {"code": code, "message": message}
     BatchItem.objects.of(batch.pk).waiting().update(waiting=False, error=error, request=None)
     with transaction.atomic():

@@ -76,6 +76,8 @@ def _finish(batch_id: str, now: datetime) -> bool:
         "completed": found.completed,
         "failed": found.failed,
         "cost_microusd": found.cost_microusd,
+        "waits_for": None,
+        "tries_again_at": None,
     }
     with transaction.atomic():
         if not Batch.objects.unfinished().filter(pk=batch_id).update(**facts):

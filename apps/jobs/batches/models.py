@@ -79,6 +79,12 @@ class Batch(models.Model):
     metadata: "JsonTextField[object, dict[str, str] | None]" = JsonTextField(null=True)
     errors: "JsonTextField[object, list[dict[str, Any]] | None]" = JsonTextField(null=True)
     """Why its file could not be used, line by line."""
+    patient = models.BooleanField(
+        default=False, help_text="Whether items that the budget cannot pay wait; else they are refused."
+    )
+    waits_for: "JsonTextField[object, dict[str, Any] | None]" = JsonTextField(null=True)
+    """What it needs before it asks more: code, message, and in Unix seconds when that comes by itself, if known."""
+    tries_again_at = models.DateTimeField(null=True)
     total = models.PositiveIntegerField()
     completed = models.PositiveIntegerField(default=0, help_text="Items that were answered; counted at the end.")
     failed = models.PositiveIntegerField(default=0, help_text="Items that were not.")

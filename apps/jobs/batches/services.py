@@ -36,17 +36,20 @@ def create(
     input_file_id: str = "",
     metadata: Mapping[str, str] | None = None,
     once: Once | None = None,
+    patient: bool = True,
     now: datetime,
 ) -> Batch:
     """A batch of these items, with one hold for all of them, on record. `feed` begins it.
 
-    Its hold is what its items are reckoned to cost, or what is left in the key's budgets if that is less; then the last
-    items may come to nothing for want of money. Raises CredentialMissing, BudgetExceeded if not even one item could be
-    paid, and Raced if the same was asked under the idempotency key of `once` in this moment.
+    Its hold is what its items are reckoned to cost, or what is left in the key's budgets if that is less. Then the last
+    items may find no money: a patient batch waits for it as long as it may take, another refuses them. Raises
+    CredentialMissing, BudgetExceeded if not even one item could be paid, and Raced if the same was asked under the word
+    of `once` in this moment.
     """
     if credential() is None:
         raise CredentialMissing
     batch = _new(key, len(items), request_id, endpoint, input_file_id, metadata, now)
+    batch.patient = patient
     rows = [row(new, batch_id=batch.id, index=index) for index, new in enumerate(items)]
     shares = [Amounts(each.share_microusd, each.share_tokens) for each in rows if each.waiting]
     with transaction.atomic():
