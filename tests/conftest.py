@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
@@ -10,7 +11,8 @@ from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
 
-from tests.support import isolation, processes, shipped
+from tests.support import isolation, ordering, processes, shipped
+from tests.support.databases import Migrated, MigratedPostgres
 from tests.support.postgres import PostgresServer
 from tests.support.scripted import ScriptedServer, new_marker
 from tests.support.service import Person, Service, ServiceFactory
@@ -19,6 +21,7 @@ from tests.support.valkey import ValkeyServer
 # Short, because unix sockets in it may have 107 characters; open to pass, because jails run as other users.
 SESSION = Path(tempfile.mkdtemp(prefix="ccs-t-"))
 SESSION.chmod(0o711)
+MIGRATED = Migrated(SESSION / "migrated.sqlite3")
 settings.register_profile("no-clock", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("no-clock")
 isolation.isolate(SESSION)
@@ -28,6 +31,12 @@ processes.heed_interrupts()
 
 def pytest_unconfigure() -> None:
     rmtree(SESSION, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For bin/test, whose processes take file after file in this order."""
+    ordering.longest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,6 +67,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """The test database, and what it holds when it is new."""
     with django_db_blocker.unblock():
         shipped.remember()
+        MIGRATED.keep()
+
+
+@pytest.fixture(scope="session")
+def migrated(django_db_setup: None) -> Migrated:
+    """Tables for services that start: `migrated.give(data_dir)`."""
+    return MIGRATED
 
 
 @pytest.fixture
@@ -115,26 +131,56 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def service(scripted_model: ScriptedServer) -> Iterator[Service]:
+def migrated_postgres(
+    postgres: PostgresServer, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> MigratedPostgres:
+    """`migrated_postgres.new_database()` is a `DATABASE_URL` where our tables are already."""
+    with django_db_blocker.unblock():
+        return MigratedPostgres(postgres)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(migrated_postgres: MigratedPostgres) -> str:
+    """Such a database for code in this process; empty it before use."""
+    return migrated_postgres.new_database()
+
+
+@pytest.fixture(scope="session")
+def service(scripted_model: ScriptedServer, migrated: Migrated) -> Iterator[Service]:
     """The whole service, shared by all tests. Do not stop parts of it: ask `new_service` for one of your own."""
-    running = Service(SESSION / "service", upstream=scripted_model.url, environ={})
+    running = Service(SESSION / "service", upstream=scripted_model.url, environ={}, migrated=migrated)
     yield running
     running.stop()
 
 
 @pytest.fixture
-def new_service(scripted_model: ScriptedServer) -> Iterator[ServiceFactory]:
+def new_service(scripted_model: ScriptedServer, migrated: Migrated) -> Iterator[ServiceFactory]:
     """`new_service(WORKERS="1", …)` starts a whole service with those settings, for this test only."""
+    with _services(scripted_model, migrated) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_service(scripted_model: ScriptedServer, migrated: Migrated) -> Iterator[ServiceFactory]:
+    """The same for all tests of a file."""
+    with _services(scripted_model, migrated) as start:
+        yield start
+
+
+@contextmanager
+def _services(model: ScriptedServer, migrated: Migrated) -> Iterator[ServiceFactory]:
     running: list[Service] = []
 
     def start(**environ: str) -> Service:
         directory = Path(tempfile.mkdtemp(prefix="s-", dir=SESSION))
-        running.append(Service(directory, upstream=scripted_model.url, environ=environ))
+        running.append(Service(directory, upstream=model.url, environ=environ, migrated=migrated))
         return running[-1]
 
-    yield start
-    for one in running:
-        one.kill()
+    try:
+        yield start
+    finally:
+        for one in running:
+            one.kill()
 
 
 @pytest.fixture

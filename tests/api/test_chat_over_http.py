@@ -66,7 +66,6 @@ def test_the_first_token_does_not_wait_for_the_second(alice: Person, marker: str
             if event.data != "[DONE]" and event.json()["choices"][0]["delta"].get("content"):
                 arrived.append(time.monotonic() - started)
     assert arrived[-1] - arrived[0] > 1.5
-    assert arrived[0] < 1.0
 
 
 def test_a_failure_midway_is_a_chunk_with_the_error_and_the_end(alice: Person, marker: str) -> None:
@@ -82,23 +81,6 @@ def test_a_job_over_its_cost_is_a_402_that_is_not_to_be_retried(new_service: Ser
     answer = service.alice.http.chat(f"[[say: Hi.]] {marker}")
     assert (answer.status, answer.json()["error"]["code"]) == (402, "cost_limit")
     assert answer.headers["x-should-retry"] == "false"
-
-
-def test_a_silent_model_is_a_504_that_is_not_to_be_retried(new_service: ServiceFactory, marker: str) -> None:
-    service = new_service(JOB_IDLE_SECONDS="1", WORKERS="1", CLAUDE_SLOTS="1")
-    answer = service.alice.http.chat(f"[[delay: 20]] {marker}")
-    assert (answer.status, answer.json()["error"]["code"]) == (504, "timeout")
-    assert answer.headers["x-should-retry"] == "false"
-
-
-def test_without_a_credential_the_answer_names_the_setting(new_service: ServiceFactory) -> None:
-    service = new_service(ANTHROPIC_API_KEY="", WORKERS="1", CLAUDE_SLOTS="1")
-    for stream in (False, True):
-        answer = service.alice.http.chat("Hi", stream=stream)
-        assert (answer.status, answer.json()["error"]["code"]) == (503, "credential_missing")
-        assert "ANTHROPIC_API_KEY" in answer.json()["error"]["message"]
-        assert answer.headers["x-should-retry"] == "false"
-    assert "credential" in str(service.http().get("/ready").json()["warnings"])
 
 
 def test_a_cancelled_chat_is_a_409_that_is_not_to_be_retried(

@@ -91,7 +91,7 @@ UseView = Callable[[Callable[[HttpRequest], HttpResponseBase]], None]
 
 
 async def visit(visitor: Visitor) -> Visitor:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await Gateway(pages)(visitor.scope, visitor.receive, visitor.send)
     return visitor
 
@@ -209,7 +209,7 @@ async def test_who_leaves_while_the_job_is_being_made_leaves_it_all_the_same(
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         inside.set()
-        go_on.wait(5)
+        go_on.wait(60)
         visit_of(request).job_id = "job_1"
         return HttpResponse(b"made")
 

@@ -85,7 +85,7 @@ def test_a_job_that_may_be_asked_for_again_does_not_end_with_its_client(
     def ended() -> bool:
         return bool(alice.http.get(f"/v1/jobs/{job_id}").json()["finished_at"])
 
-    eventually(ended, seconds=20)
+    eventually(ended, seconds=60)
     assert alice.http.get(f"/v1/jobs/{job_id}").json()["status"] == "completed"
 
 
@@ -150,7 +150,7 @@ def test_the_sdk_can_send_one(
     service: Service, alice: Person, scripted_model: ScriptedServer, marker: str, idempotency_key: str
 ) -> None:
     headers = {"Idempotency-Key": idempotency_key}
-    with OpenAI(base_url=f"{service.url}/v1", api_key=alice.key, max_retries=0, timeout=30) as client:
+    with OpenAI(base_url=f"{service.url}/v1", api_key=alice.key, max_retries=0, timeout=90) as client:
         ids = {
             client.chat.completions.create(
                 model="haiku", messages=[{"role": "user", "content": f"[[say: Hi.]] {marker}"}], extra_headers=headers

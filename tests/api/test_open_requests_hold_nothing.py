@@ -7,16 +7,16 @@ import psutil
 import psycopg
 import pytest
 
+from tests.support.databases import MigratedPostgres
 from tests.support.http import Stream
-from tests.support.postgres import PostgresServer
 from tests.support.service import Service, ServiceFactory
 
 STREAMS = 40
 
 
 @pytest.fixture
-def database(postgres: PostgresServer) -> str:
-    return postgres.new_database()
+def database(migrated_postgres: MigratedPostgres) -> str:
+    return migrated_postgres.new_database()
 
 
 @pytest.fixture

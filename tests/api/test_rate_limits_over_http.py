@@ -33,7 +33,7 @@ def test_200_parallel_requests_at_the_limit_pass_exactly_the_limit(service: Serv
 
 def test_answers_say_where_the_key_stands_as_openai_s_do(service: Service, marker: str) -> None:
     key = limited(service, "--requests-per-minute", "50", "--tokens-per-minute", "9000")
-    with OpenAI(base_url=f"{service.url}/v1", api_key=key, max_retries=0, timeout=30) as client:
+    with OpenAI(base_url=f"{service.url}/v1", api_key=key, max_retries=0, timeout=90) as client:
         asked = {"model": "haiku", "messages": [{"role": "user", "content": f"[[say: Hi.]] {marker}"}]}
         raw = client.chat.completions.with_raw_response.create(**asked, max_tokens=100)  # type: ignore[call-overload]
         assert raw.headers["x-ratelimit-limit-requests"] == "50"

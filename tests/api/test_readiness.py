@@ -10,7 +10,7 @@ from apps.api.readiness import Report, look
 from apps.jobs import health
 from apps.jobs.health import WorkerState
 from config import lifecycle
-from tests.support.service import Person, Service, ServiceFactory
+from tests.support.service import Person, Service
 from tests.support.waiting import eventually
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -118,25 +118,10 @@ def test_ready_tells_the_truth_about_the_running_service(service: Service, alice
     facts = service.http().get("/ready").json()
     assert facts["status"] == "ready"
     assert set(facts["checks"]) == {"database", "queue", "valkey", "workers", "jail", "cli"}
-    eventually(lambda: service.http().get("/ready").json()["checks"]["cli"]["versions"], seconds=10)
+    eventually(lambda: service.http().get("/ready").json()["checks"]["cli"]["versions"], seconds=60)
 
 
 def test_health_needs_nothing(service: Service) -> None:
     answer = service.http().get("/health")
     assert answer.status == 200
     assert answer.json()["status"] == "ok"
-
-
-def test_losing_valkey_and_workers_is_a_503_in_the_api_s_shape(new_service: ServiceFactory) -> None:
-    service = new_service(WORKERS="1", CLAUDE_SLOTS="1")
-    service.wait_until_ready()
-    [valkey] = service.find("valkey.sock")
-    valkey.suspend()
-    try:
-        answer = service.http().get("/ready")
-        assert answer.status == 503
-        assert answer.json()["error"]["code"] == "not_ready"
-        assert answer.json()["reasons"] == ["Valkey cannot be reached"]
-    finally:
-        valkey.resume()
-    eventually(lambda: service.http().get("/ready").status == 200, seconds=20)

@@ -12,8 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from tests.support.http import chat_body
-from tests.support.service import Person, Service, ServiceFactory
-from tests.support.waiting import eventually
+from tests.support.service import Person, Service
 
 Open = Callable[..., ClientConnection]
 
@@ -30,7 +29,7 @@ def say(ws: ClientConnection, **message: Any) -> None:
     ws.send(json.dumps(message))
 
 
-def hear(ws: ClientConnection, *, seconds: float = 20.0) -> dict[str, Any]:
+def hear(ws: ClientConnection, *, seconds: float = 60.0) -> dict[str, Any]:
     frame: dict[str, Any] = json.loads(ws.recv(timeout=seconds))
     return frame
 
@@ -42,7 +41,7 @@ def until(ws: ClientConnection, *types: str) -> list[dict[str, Any]]:
     return frames
 
 
-def close_code(ws: ClientConnection, *, seconds: float = 20.0) -> int | None:
+def close_code(ws: ClientConnection, *, seconds: float = 60.0) -> int | None:
     deadline = time.monotonic() + seconds
     try:
         while time.monotonic() < deadline:
@@ -243,11 +242,3 @@ def test_an_idle_socket_stays_open(ws: ClientConnection, marker: str) -> None:
     threading.Event().wait(8.0)  # longer than any client library's default socket timeout of 5 s
     say(ws, type="chat", **chat_body(f"[[say: Still here.]] {marker}"))
     assert until(ws, "done", "error")[-1]["result"] == "Still here."
-
-
-def test_a_stopping_service_says_come_back(new_service: ServiceFactory) -> None:
-    service = new_service(WORKERS="1", CLAUDE_SLOTS="1")
-    with connect(url_of(service), additional_headers=with_key(service.alice)) as ws:
-        service.interrupt()
-        assert close_code(ws) == 1012
-    eventually(lambda: service.program.exit_status is not None, seconds=30)

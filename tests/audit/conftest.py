@@ -1,19 +1,16 @@
 """The record on both databases, and a superuser of the database who means ill."""
 
-import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-import environ
 import pytest
 from django.core.management import call_command
-from django.db import connections
-from pytest_django import DjangoDbBlocker, Settings
+from pytest_django import Settings
 
 from tests.audit.cast import NOON, Record, record
-from tests.support.postgres import PostgresServer
+from tests.support.databases import default_database
 
 Test = TypeVar("Test", bound=Callable[..., object])
 
@@ -44,33 +41,9 @@ def database(request: pytest.FixtureRequest, db: None) -> Iterator[str]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield "sqlite"
         return
-    with _default_database(request.getfixturevalue("audit_postgres_url")):
+    with default_database(request.getfixturevalue("postgres_url")):
         call_command("flush", interactive=False, verbosity=0)
         yield "postgresql"
-
-
-@pytest.fixture(scope="session")
-def audit_postgres_url(postgres: PostgresServer, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> str:
-    """A PostgreSQL database with the record's tables."""
-    url = postgres.new_database()
-    with django_db_blocker.unblock(), _default_database(url):
-        call_command("migrate", verbosity=0)
-    return url
-
-
-@contextlib.contextmanager
-def _default_database(url: str) -> Iterator[None]:
-    """Every connection of this process goes to this database, in whatever thread."""
-    before, database = connections["default"], connections.settings["default"]
-    connections.close_all()
-    connections.settings["default"] = database | {"OPTIONS": {}} | environ.Env.db_url_config(url)
-    connections["default"] = connections.create_connection("default")
-    try:
-        yield
-    finally:
-        connections.close_all()
-        connections.settings["default"] = database
-        connections["default"] = before
 
 
 @pytest.fixture

@@ -162,12 +162,12 @@ def test_a_sweep_that_may_not_wait_has_them_delivered_aside(
 
     def deliver(*, now: datetime) -> int:
         called.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return 1
 
     monkeypatch.setattr(notifying, "deliver_alerts", deliver)
     assert services.deliver_aside(now=NOON)
-    assert called.wait(10)
+    assert called.wait(60)
     assert not services.deliver_aside(now=NOON), "one at a time"
     go_on.set()
     eventually(lambda: services.deliver_aside(now=NOON), message="the thread did not give way")

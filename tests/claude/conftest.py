@@ -41,8 +41,8 @@ def spec(*texts: str, **changes: Any) -> RunSpec:
         temperature=None,
         top_p=None,
         cap_microusd=1_000_000,
-        wall_seconds=30.0,
-        idle_seconds=20.0,
+        wall_seconds=90.0,
+        idle_seconds=60.0,
     )
     return replace(base, **changes)
 
@@ -57,7 +57,7 @@ class Asked:
     def done(self) -> Outcome:
         """Wait for the outcome."""
         assert self.future is not None
-        return self.future.result(60)
+        return self.future.result(150)
 
     @property
     def text(self) -> str:
@@ -131,7 +131,7 @@ def requests(model: ScriptedModel, marker: str) -> list[dict[str, Any]]:
     return [entry["body"] for entry in model.journal.entries(marker) if isinstance(entry["body"], dict)]
 
 
-def eventually(holds: Callable[[], bool], within_seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], bool], within_seconds: float = 60.0) -> None:
     """Wait until it holds; fail if it does not in time."""
     deadline = time.monotonic() + within_seconds
     while not holds():

@@ -147,7 +147,7 @@ def test_tasks_end_with_their_engine(model: ScriptedModel) -> None:
         future = asyncio.run_coroutine_threadsafe(engine.run(spec, emit), engine.loop)
         eventually(lambda: bool(pids))
         engine.stop(0)
-        assert future.result(10).status == "cancelled"
+        assert future.result(60).status == "cancelled"
         assert alive(pids) == []
     assert sleepers() == []
 

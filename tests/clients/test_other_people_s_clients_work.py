@@ -31,7 +31,6 @@ def run(service: Service, person: Person, model: ScriptedServer, *command: str, 
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     environ |= {"CCS_URL": service.url, "CCS_KEY": person.key, "CCS_MODEL_URL": model.url, "NO_PROXY": "127.0.0.1"}
     environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false", "AI_SDK_LOG_WARNINGS": "0"}
-    environ |= {"PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=directory, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

@@ -1,19 +1,17 @@
 """The cast: Atlas and Borealis are projects with a key each. A worker in this process runs the fake engine."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeVar
 
-import environ
 import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
-from pytest_django import DjangoDbBlocker, Settings
+from pytest_django import Settings
 
 from apps.claude.spec import Turn
 from apps.jobs import services
@@ -26,7 +24,7 @@ from apps.jobs.taskrequests import TaskRequest
 from apps.keys.models import ApiKey, Project
 from apps.permissions.models import Profile
 from tests.jobs.fake_engine import FakeEngine
-from tests.support.postgres import PostgresServer
+from tests.support.databases import default_database
 from tests.support.valkey import ValkeyServer
 
 T = TypeVar("T")
@@ -43,33 +41,9 @@ def database(request: pytest.FixtureRequest, transactional_db: None) -> Iterator
     if kind == "sqlite":
         yield kind
         return
-    with _default_database(request.getfixturevalue("postgres_url")):
+    with default_database(request.getfixturevalue("postgres_url")):
         call_command("flush", interactive=False, verbosity=0)
         yield kind
-
-
-@pytest.fixture(scope="session")
-def postgres_url(postgres: PostgresServer, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> str:
-    """A PostgreSQL database with our tables."""
-    url = postgres.new_database()
-    with django_db_blocker.unblock(), _default_database(url):
-        call_command("migrate", verbosity=0)
-    return url
-
-
-@contextlib.contextmanager
-def _default_database(url: str) -> Iterator[None]:
-    """Everything here that opens a connection gets one to this database, in whatever thread."""
-    before, settings = connections["default"], connections.settings["default"]
-    connections.close_all()
-    connections.settings["default"] = settings | {"OPTIONS": {}} | environ.Env.db_url_config(url)
-    connections["default"] = connections.create_connection("default")
-    try:
-        yield
-    finally:
-        connections.close_all()
-        connections.settings["default"] = settings
-        connections["default"] = before
 
 
 @pytest.fixture
@@ -172,7 +146,7 @@ def at_once(actions: Sequence[Callable[[], T]]) -> list[T]:
         return list(threads.map(call, actions))
 
 
-def followed(job: Job, *, after: int = 0, seconds: float = 20.0) -> list[Event]:
+def followed(job: Job, *, after: int = 0, seconds: float = 60.0) -> list[Event]:
     """All events of a job, waiting for its end."""
 
     async def collect() -> list[Event]:

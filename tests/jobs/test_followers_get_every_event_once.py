@@ -154,7 +154,7 @@ def test_an_end_without_a_bell_is_found_out(atlas: ApiKey, ask: Ask) -> None:
     job = ask(atlas)
 
     async def watch() -> list[Event]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             batches = follow_batches(job.pk)
             first = asyncio.ensure_future(anext(batches))
             await asyncio.sleep(0.2)

@@ -63,7 +63,7 @@ def test_a_worker_that_comes_back_stops_its_lost_run_and_bills_nothing_more(
     _sweep(now)
     bill = Job.objects.values("status", "cost_microusd", "finished_at").get(pk=job.pk)
 
-    eventually(lambda: engine.free() == engine.slots, seconds=10)
+    eventually(lambda: engine.free() == engine.slots, seconds=60)
 
     assert Job.objects.values("status", "cost_microusd", "finished_at").get(pk=job.pk) == bill
     assert Call.objects.filter(job=job).count() == 1
@@ -137,7 +137,7 @@ def test_a_live_workers_jobs_keep_their_lease(
     eventually(lambda: job.pk in engine.started)
     Job.objects.filter(pk=job.pk).update(lease_until=now)
 
-    eventually(lambda: not Job.objects.lease_over(now).exists(), seconds=10)
+    eventually(lambda: not Job.objects.lease_over(now).exists(), seconds=60)
 
 
 def _close_as_lost(job: Job, now: datetime) -> None:

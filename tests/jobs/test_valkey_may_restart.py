@@ -107,7 +107,7 @@ def test_a_job_that_ends_while_valkey_is_away_is_closed_and_told(
 
     mortal.kill()
 
-    eventually(lambda: Job.objects.filter(pk=job.pk, status="completed").exists(), seconds=10)
+    eventually(lambda: Job.objects.filter(pk=job.pk, status="completed").exists(), seconds=60)
     events = followed(job)
     assert (events[-1].type, len(text_of(events))) == ("done", len("".join(f"t{number} " for number in range(20))))
 

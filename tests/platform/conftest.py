@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from config.paths import runtime_dir
+from tests.support.databases import Migrated
 from tests.support.http import Http
 from tests.support.processes import ROOT, Program
 from tests.support.waiting import eventually
@@ -26,14 +28,14 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 
 
 def refusal(data_dir: Path, *arguments: str, **settings: str) -> str:
-    """What `serve` says when it refuses to start. Fails when it does not refuse within 20 s, or in more than a line."""
+    """What `serve` says when it refuses to start. Fails when that takes a minute, or more than a line."""
     done = subprocess.run(
         [sys.executable, "manage.py", "serve", *arguments],
         cwd=ROOT,
         env=environment(data_dir, **settings),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
@@ -43,7 +45,7 @@ def refusal(data_dir: Path, *arguments: str, **settings: str) -> str:
     return done.stderr
 
 
-def started(program: Program, *, ready: bool = False, seconds: float = 60) -> None:
+def started(program: Program, *, ready: bool = False, seconds: float = 180) -> None:
     """Returns when the service says that it serves, or with `ready` when its workers are up too."""
 
     def serving() -> bool:
@@ -74,20 +76,35 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-def serve(data_dir: Path, tmp_path: Path) -> Iterator[Serve]:
-    """`serve("--demo", SETTING="…")` starts one on `data_dir` and a free port; it is killed at the end."""
+@contextmanager
+def serving(directory: Path, migrated: Migrated) -> Iterator[Serve]:
+    """What the fixture `serve` gives, on `directory`."""
+    data_dir = directory / "data"
     programs: list[Program] = []
 
-    def start(*arguments: str, **settings: str) -> Program:
+    def start(*arguments: str, from_nothing: bool = False, **settings: str) -> Program:
+        if not (from_nothing or programs):
+            migrated.give(data_dir / "demo" if "--demo" in arguments else data_dir)
         command = [sys.executable, "manage.py", "serve", "--port", "0", *arguments]
-        log = tmp_path / f"serve-{len(programs)}.log"
+        log = directory / f"serve-{len(programs)}.log"
         programs.append(Program(command, environ=environment(data_dir, **settings), log=log))
         return programs[-1]
 
-    yield start
-    for program in programs:
-        program.kill()
-    for used in (data_dir, data_dir / "demo"):
-        if used.exists():
-            shutil.rmtree(runtime_dir(used), ignore_errors=True)
+    try:
+        yield start
+    finally:
+        for program in programs:
+            program.kill()
+        for used in (data_dir, data_dir / "demo"):
+            if used.exists():
+                shutil.rmtree(runtime_dir(used), ignore_errors=True)
+
+
+@pytest.fixture
+def serve(tmp_path: Path, migrated: Migrated) -> Iterator[Serve]:
+    """`serve("--demo", SETTING="…")` starts one on `data_dir` and a free port; it is killed at the end.
+
+    Its database has its tables already, unless `from_nothing`.
+    """
+    with serving(tmp_path, migrated) as start:
+        yield start

@@ -1,79 +1,113 @@
-import asyncio
-import re
+"""One service with clients of every kind is told to stop; each of them hears what helps it most."""
+
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
-import websockets
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
-from tests.platform.conftest import Serve, client, key_of, started
-from tests.support.http import Http, chat_body
+from tests.platform.conftest import Serve, client, key_of, serving, started
+from tests.support.databases import Migrated
+from tests.support.http import Answer, Http, Stream, chat_body
 from tests.support.processes import Program
 from tests.support.waiting import eventually
 
 
-@pytest.fixture
-def program(serve: Serve) -> Program:
-    running = serve("--demo", DRAIN_SECONDS="10")
-    started(running, ready=True)
-    return running
+@dataclass(frozen=True)
+class Told:
+    """What each client was told, and what became of the program."""
 
-
-@pytest.fixture
-def http(program: Program) -> Http:
-    return client(program, key_of(program))
-
-
-def stream_url(program: Program) -> str:
-    found = re.search(r"serving\s+http(://\S+?/v1)", program.output)
-    assert found
-    return f"ws{found[1]}/stream"
+    program: Program
+    socket_code: int | None
+    followed: list[str]
+    """The lines that a follower of a running job still got."""
+    job_went_on: bool
+    refused: Answer
+    streamed: list[str]
+    blocking: Answer
 
 
 def stop(program: Program) -> None:
     program.signal(signal.SIGTERM)
 
 
-async def test_an_open_websocket_is_closed_as_restarting(program: Program, http: Http) -> None:
-    headers = {"Authorization": f"Bearer {key_of(program)}"}
-    async with websockets.connect(stream_url(program), additional_headers=headers) as socket:
-        stop(program)
-        await asyncio.wait_for(socket.wait_closed(), 5)
-        assert socket.close_code == 1012
-
-
-def test_a_running_chat_gets_its_whole_answer_while_nothing_new_comes_in(program: Program, http: Http) -> None:
-    with ThreadPoolExecutor() as threads:
-        answer = threads.submit(http.chat, "[[first: 2]] [[say: worth the wait]]")
-        eventually(lambda: http.get("/v1/jobs?status=in_progress").json()["data"], message="it never ran")
-        stop(program)
-        eventually(lambda: http.get("/ready").status == 503, message="/ready still says yes")
-        refused = http.chat("Say hello.")
-        assert (refused.status, refused.headers["retry-after"]) == (503, "2")
-        assert refused.json()["error"]["code"] == "service_restarting"
-        assert answer.result(20).json()["choices"][0]["message"]["content"] == "worth the wait"
-    eventually(lambda: program.exit_status == 0, seconds=10, message="it did not stop")
-
-
-def test_a_running_stream_comes_to_its_end(program: Program, http: Http) -> None:
-    with http.chat_stream("[[tokens: 60]] [[rate: 30]]") as stream:
-        lines = stream.lines()
-        assert next(lines).startswith("data: ")
-        stop(program)
-        assert [line for line in lines if line][-1] == "data: [DONE]"
-
-
-def test_an_event_stream_ends_at_once_so_that_its_client_resumes(program: Program, http: Http) -> None:
-    with http.chat_stream("[[tokens: 200]] [[rate: 30]]") as chat:
-        assert next(chat.lines())
-        job_id = chat.headers["x-job-id"]
-        with http.stream("GET", f"/v1/jobs/{job_id}/events", headers={"accept": "text/event-stream"}) as events:
-            lines = events.lines()
-            assert next(lines)
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Told]:
+    """Starts the service and all clients, stops it while they wait, and reads what they get."""
+    with serving(tmp_path_factory.mktemp("stopping"), migrated) as serve, ThreadPoolExecutor() as threads:
+        program = serve("--demo", CLAUDE_SLOTS="4", DRAIN_SECONDS="60")
+        started(program, ready=True)
+        http = client(program, key_of(program))
+        with ExitStack() as opened:
+            socket = opened.enter_context(
+                connect(
+                    f"{http.url}/v1/stream".replace("http", "ws", 1),
+                    additional_headers={"Authorization": f"Bearer {key_of(program)}"},
+                )
+            )
+            _, lines = _begun(opened, http.chat_stream("[[tokens: 150]] [[rate: 20]]"))
+            watched, _ = _begun(opened, http.chat_stream("[[tokens: 1000]] [[rate: 20]]"))
+            path = f"/v1/jobs/{watched.headers['x-job-id']}/events"
+            _, following = _begun(opened, http.stream("GET", path, headers={"accept": "text/event-stream"}))
+            chat = threads.submit(http.chat, "[[first: 5]] [[say: worth the wait]]")
+            eventually(lambda: _running(http) == 3, message="not all of them ran")
             stop(program)
-            rest = list(lines)
-        assert not any('"done"' in line for line in rest)
-        assert not chat._response.isclosed(), "the chat itself goes on"
+            eventually(lambda: http.get("/ready").status == 503, message="/ready still says yes")
+            refused = http.chat("Say hello.")
+            code = _close_code(socket)
+            followed = list(following)
+            went_on = not watched._response.isclosed()
+            watched.close()
+            yield Told(program, code, followed, went_on, refused, [line for line in lines if line], chat.result(60))
+
+
+def _begun(opened: ExitStack, stream: Stream) -> tuple[Stream, Iterator[str]]:
+    opened.enter_context(stream)
+    lines = stream.lines()
+    assert next(lines)
+    return stream, lines
+
+
+def _running(http: Http) -> int:
+    return len(http.get("/v1/jobs?status=in_progress").json()["data"])
+
+
+def _close_code(socket: ClientConnection) -> int | None:
+    try:
+        socket.recv(timeout=30)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+    return None
+
+
+def test_an_open_websocket_is_closed_as_restarting(told: Told) -> None:
+    assert told.socket_code == 1012
+
+
+def test_nothing_new_comes_in(told: Told) -> None:
+    assert (told.refused.status, told.refused.headers["retry-after"]) == (503, "2")
+    assert told.refused.json()["error"]["code"] == "service_restarting"
+
+
+def test_a_running_chat_gets_its_whole_answer(told: Told) -> None:
+    assert told.blocking.json()["choices"][0]["message"]["content"] == "worth the wait"
+
+
+def test_a_running_stream_comes_to_its_end(told: Told) -> None:
+    assert told.streamed[-1] == "data: [DONE]"
+
+
+def test_an_event_stream_ends_at_once_so_that_its_client_resumes(told: Told) -> None:
+    assert not any('"done"' in line for line in told.followed)
+    assert told.job_went_on
+
+
+def test_it_ends_when_all_have_what_they_came_for(told: Told) -> None:
+    eventually(lambda: told.program.exit_status == 0, seconds=60, message="it did not stop")
 
 
 def test_a_job_that_outlasts_the_drain_is_ended_as_an_error(serve: Serve) -> None:
@@ -86,4 +120,4 @@ def test_a_job_that_outlasts_the_drain_is_ended_as_an_error(serve: Serve) -> Non
         stop(program)
         rest = [line for line in lines if line]
         assert any('"error"' in line for line in rest), rest
-    eventually(lambda: program.exit_status == 0, seconds=20, message="it did not stop")
+    eventually(lambda: program.exit_status == 0, seconds=60, message="it did not stop")

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from tests.platform.conftest import environment
+from tests.support.databases import MigratedPostgres
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ROOT
 from tests.support.service import ServiceFactory
@@ -44,8 +45,9 @@ def test_an_unreachable_database_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_service_on_postgresql_and_a_given_valkey_starts_none_of_its_own(
-    new_service: ServiceFactory, database: str, private_valkey: ValkeyServer
+    new_service: ServiceFactory, migrated_postgres: MigratedPostgres, private_valkey: ValkeyServer
 ) -> None:
+    database = migrated_postgres.new_database()
     service = new_service(DATABASE_URL=database, REDIS_URL=private_valkey.url)
     service.wait_until_ready()
     assert service.find("valkey") == []

@@ -64,7 +64,7 @@ class Server:
         command = [sys.executable, str(script), str(self.port), str(self.progress)]
         self.program = Program(command, environ=environ, log=directory / "log")
         self.http = Http(f"http://127.0.0.1:{self.port}")
-        eventually(self._answers, seconds=20, message=f"it did not start:\n{self.program.tail()}")
+        eventually(self._answers, seconds=60, message=f"it did not start:\n{self.program.tail()}")
 
     def _answers(self) -> bool:
         try:
@@ -73,7 +73,7 @@ class Server:
             return False
 
     def connect(self, request: bytes) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         connection.sendall(request)
         return connection
 
@@ -83,7 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("web"))
     yield running
     running.program.signal(signal.SIGTERM)
-    eventually(lambda: running.program.exit_status == 0, seconds=10, message="it did not stop")
+    eventually(lambda: running.program.exit_status == 0, seconds=60, message="it did not stop")
     running.program.kill()
 
 
@@ -122,7 +122,7 @@ def test_an_application_that_fails_is_answered_in_the_shape_of_every_error(serve
 def test_a_client_that_does_not_read_makes_the_sender_wait(server: Server) -> None:
     """100 MB are to be sent; what is in flight is our limit and what both ends' systems buffer."""
     with server.connect(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n") as connection:
-        before = eventually(lambda: stalled(server.progress), seconds=20, message="it never waited")
+        before = eventually(lambda: stalled(server.progress), seconds=60, message="it never waited")
         assert before * 65536 < 20_000_000
         read = 0
         while read < 100_000_000 and (data := connection.recv(1 << 20)):
@@ -137,7 +137,7 @@ def test_a_frame_that_is_too_large_closes_the_websocket(server: Server) -> None:
     with connect(f"ws://127.0.0.1:{server.port}/") as socket:
         socket.send("x" * (web.MAX_FRAME_BYTES + 1))
         with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=10)
+            socket.recv(timeout=60)
         assert socket.close_code == 1009
 
 

@@ -31,7 +31,7 @@ def test_a_batch_goes_on_after_its_worker_was_killed_and_no_item_is_asked_twice(
     def look() -> Any:
         return http.get(f"/v1/batch/{begun['id']}").json()
 
-    eventually(lambda: look()["counts"]["completed"] >= 5, seconds=30, message="the batch did not begin")
+    eventually(lambda: look()["counts"]["completed"] >= 5, seconds=60, message="the batch did not begin")
     _kill_worker(service)
     done = eventually(lambda: (found := look())["finished_at"] and found, seconds=90, message="it did not end")
 

@@ -4,7 +4,7 @@ import json
 
 from tests.support.http import chat_body
 from tests.support.scripted import ScriptedServer
-from tests.support.service import ServiceFactory
+from tests.support.service import Service, ServiceFactory
 
 
 def test_a_budget_stops_a_project_and_every_figure_agrees(
@@ -32,9 +32,8 @@ def test_a_budget_stops_a_project_and_every_figure_agrees(
     assert [actions.count(f"job.{done}") for done in ("submitted", "refused", "closed")] == [3, 1, 3]
 
 
-def test_a_key_is_granted_no_more_than_its_profile_allows(new_service: ServiceFactory) -> None:
-    service = new_service()
-    key = json.loads(service.manage("issue_key", "atlas", "--profile", "free", "--json"))["key"]
+def test_a_key_is_granted_no_more_than_its_profile_allows(service: Service) -> None:
+    key = json.loads(service.manage("issue_key", "modest", "--profile", "free", "--json"))["key"]
     http = service.http(key)
     refused = http.chat("hello", model="opus")
     assert (refused.status, refused.json()["error"]["code"]) == (403, "model_not_allowed")

@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.support.http import ServerEvent, Stream
 from tests.support.processes import assert_gone
@@ -14,6 +15,12 @@ from tests.support.service import Person, Service, ServiceFactory
 from tests.support.waiting import eventually
 
 LONG = "[[tokens: 400]] [[rate: 50]]"
+
+
+@pytest.fixture(scope="module")
+def battered(start_service: ServiceFactory) -> Service:
+    """A service whose parts are killed here, one after the other; it has to come back each time."""
+    return start_service(WORKERS="1")
 
 
 def _texts(events: list[ServerEvent]) -> str:
@@ -39,8 +46,8 @@ def _closed(person: Person, job_id: str, *, seconds: float = 30) -> dict[str, An
     return eventually(closed, seconds=seconds, message=f"{job_id} never ended")
 
 
-def test_a_killed_cli_ends_its_job_and_nothing_else(new_service: ServiceFactory, marker: str) -> None:
-    service = new_service(WORKERS="1")
+def test_a_killed_cli_ends_its_job_and_nothing_else(battered: Service, marker: str) -> None:
+    service = battered
     with service.alice.http.chat_stream(f"{LONG} {marker}") as stream:
         _begun(stream)
         clis = service.find("--input-format", "stream-json")
@@ -58,9 +65,9 @@ def test_a_killed_cli_ends_its_job_and_nothing_else(new_service: ServiceFactory,
 
 
 def test_a_killed_worker_loses_no_bill_and_leaves_no_process(
-    new_service: ServiceFactory, scripted_model: ScriptedServer, marker: str
+    battered: Service, scripted_model: ScriptedServer, marker: str
 ) -> None:
-    service = new_service(WORKERS="1")
+    service = battered
     with service.alice.http.chat_stream(f"{LONG} {marker}") as stream:
         _begun(stream)
         clis = service.find("--input-format", "stream-json")
@@ -78,12 +85,12 @@ def test_a_killed_worker_loses_no_bill_and_leaves_no_process(
     assert job["cost_usd"] > 0
     assert job["usage"]["output_tokens"] > 0
     assert len(scripted_model.log.containing(marker)) == 1, "nothing was asked twice"
-    answer = eventually(lambda: _answered(service), seconds=30)
+    answer = eventually(lambda: _answered(service), seconds=60)
     assert answer
 
 
-def test_a_restarted_valkey_loses_no_token(new_service: ServiceFactory) -> None:
-    service = new_service(WORKERS="1")
+def test_a_restarted_valkey_loses_no_token(battered: Service) -> None:
+    service = battered
     with service.alice.http.chat_stream("[[tokens: 150]] [[rate: 50]] hello") as stream:
         events = _begun(stream)
         (valkey,) = [process for process in service.processes() if "valkey-server" in process.name()]
@@ -95,6 +102,20 @@ def test_a_restarted_valkey_loses_no_token(new_service: ServiceFactory) -> None:
     assert len(words) == len(set(words)) == 150
     job = _closed(service.alice, stream.headers["x-job-id"])
     assert (job["status"], job["usage"]["output_tokens"]) == ("completed", 150)
+
+
+def test_a_valkey_that_hangs_is_a_503_in_the_api_s_shape(battered: Service) -> None:
+    battered.wait_until_ready()
+    [valkey] = battered.find("valkey.sock")
+    valkey.suspend()
+    try:
+        answer = battered.http().get("/ready")
+        assert answer.status == 503
+        assert answer.json()["error"]["code"] == "not_ready"
+        assert answer.json()["reasons"] == ["Valkey cannot be reached"]
+    finally:
+        valkey.resume()
+    battered.wait_until_ready()
 
 
 def test_a_client_that_leaves_ends_its_chat_after_a_short_grace(
@@ -146,6 +167,7 @@ def test_timeouts_end_a_job_with_their_code(new_service: ServiceFactory) -> None
     assert service.alice.http.chat("[[hang: 2]] hello").json()["error"]["code"] == "timeout"
     answer = service.alice.http.chat("[[tokens: 500]] [[rate: 20]] hello")
     assert (answer.status, answer.json()["error"]["code"]) == (504, "timeout")
+    assert answer.headers["x-should-retry"] == "false"
     (slow, idle) = service.alice.http.get("/v1/jobs").json()["data"]
     assert [job["error"]["code"] for job in (slow, idle)] == ["timeout", "timeout"]
     assert slow["cost_usd"] > 0

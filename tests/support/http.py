@@ -79,7 +79,8 @@ class Stream:
 class Http:
     """A client of one base URL; `key` becomes the bearer token."""
 
-    def __init__(self, url: str, *, key: str = "", timeout_seconds: float = 30.0) -> None:
+    def __init__(self, url: str, *, key: str = "", timeout_seconds: float = 90.0) -> None:
+        self.url = url
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._key, self._timeout = key, timeout_seconds

@@ -42,6 +42,8 @@ def _read_again(directory: Path) -> None:
     module = importlib.reload(sys.modules["config.settings"])
     for name in filter(str.isupper, dir(module)):
         setattr(settings, name, getattr(module, name))
+    # A real hash takes a third of a second, on purpose.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # A file, as in production: SQLite's in-memory database knows neither WAL nor waiting for a lock.
     settings.DATABASES["default"]["TEST"] = {"NAME": str(directory / "test.sqlite3")}
     connections.settings = connections.configure_settings(settings.DATABASES)

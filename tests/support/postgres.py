@@ -20,6 +20,11 @@ from tests.support.waiting import eventually
 NOBODY = 65534
 
 
+def name_of(database_url: str) -> str:
+    """The database's name on its server."""
+    return database_url.split("/")[3].split("?")[0]
+
+
 class PostgresServer:
     """One server on a unix socket, with any number of databases."""
 
@@ -59,18 +64,18 @@ class PostgresServer:
             directory=self._directory,
             uid=self._uid,
         )
-        eventually(self._answers, seconds=20, message="PostgreSQL did not start")
+        eventually(self._answers, seconds=60, message="PostgreSQL did not start")
 
-    def new_database(self) -> str:
-        """The `DATABASE_URL` of a new, empty database."""
+    def new_database(self, *, like: str = "template1") -> str:
+        """The `DATABASE_URL` of a new database: an empty one, or a copy of the one of that name, which nobody uses."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
         return f"postgres://postgres@/{name}?host={self._data}"
 
     def connections(self, database_url: str) -> int:
         """How many connections a database has right now."""
-        name = database_url.split("/")[3].split("?")[0]
+        name = name_of(database_url)
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
             row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name]).fetchone()
         return int(row[0]) if row else 0

@@ -53,7 +53,7 @@ def describe(process: psutil.Process) -> str:
         return f"{process.pid} (gone)"
 
 
-def assert_gone(processes: Sequence[psutil.Process], *, seconds: float = 2.0) -> None:
+def assert_gone(processes: Sequence[psutil.Process], *, seconds: float = 10.0) -> None:
     """Fails when one of them still runs after `seconds`."""
 
     def all_gone() -> bool:
@@ -65,7 +65,7 @@ def assert_gone(processes: Sequence[psutil.Process], *, seconds: float = 2.0) ->
 
 
 @contextlib.contextmanager
-def nothing_survives(*, seconds: float = 2.0) -> Iterator[None]:
+def nothing_survives(*, seconds: float = 10.0) -> Iterator[None]:
     """Fails when a process that came up in the block outlives it by more than `seconds`."""
     before = set(descendants())
     yield
@@ -141,13 +141,13 @@ class Program:
         """Signal the program only."""
         os.kill(self.pid, number)
 
-    def stop(self, *, seconds: float = 40.0) -> int:
-        """SIGTERM; its exit status. Fails when it takes too long or when anything it started outlives it by 2 s."""
+    def stop(self, *, seconds: float = 90.0, lingering_seconds: float = 10.0) -> int:
+        """SIGTERM; its exit status. Fails when it takes too long or when anything that it started outlives it."""
         try:
             if self.exit_status is None:
                 self.signal(signal.SIGTERM)
             eventually(lambda: self.exit_status is not None, seconds=seconds, message=f"no end, last:\n{self.tail()}")
-            assert_gone(self.offspring())
+            assert_gone(self.offspring(), seconds=lingering_seconds)
             return self.exit_status or 0
         finally:
             self.kill()

@@ -28,7 +28,7 @@ class Log:
         entries: list[dict[str, Any]] = _call(f"{self._url}/log?containing={urllib.parse.quote(marker)}")
         return entries
 
-    def one(self, marker: str, *, seconds: float = 5.0) -> dict[str, Any]:
+    def one(self, marker: str, *, seconds: float = 30.0) -> dict[str, Any]:
         """The only entry with the marker, once its answer is over."""
 
         def finished() -> dict[str, Any] | None:
@@ -46,7 +46,7 @@ class ScriptedServer:
         command = [sys.executable, "-m", "apps.claude.scripted", "--log-limit", "5000", *arguments]
         environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         self.program = Program(command, environ=environ, log=directory / "scripted.log")
-        self.url = eventually(self._listening, seconds=20, message="the scripted model did not start")
+        self.url = eventually(self._listening, seconds=60, message="the scripted model did not start")
         self.log = Log(self.url)
 
     def _listening(self) -> str:
@@ -70,5 +70,5 @@ class ScriptedServer:
 
 def _call(url: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=60) as answer:
         return json.load(answer)

@@ -15,11 +15,12 @@ from pathlib import Path
 import psutil
 
 from config.paths import runtime_dir
+from tests.support.databases import Migrated
 from tests.support.http import Http
 from tests.support.processes import ROOT, Program
 from tests.support.waiting import eventually
 
-START_SECONDS = 90
+START_SECONDS = 180
 UPSTREAM_KEY = "sk-ant-scripted-credential-that-must-not-leak"
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VALKEY_SERVER", "CLAUDE_CLI_PATH")
 # One Django for all keys: loading it takes longer than issuing a hundred.
@@ -48,7 +49,9 @@ class Person:
 class Service:
     """A running service. Alice owns the project atlas, Bob works on it too, Charlie must see nothing of it."""
 
-    def __init__(self, directory: Path, *, upstream: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, *, upstream: str, environ: Mapping[str, str], migrated: Migrated | None = None
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.data_dir = directory / "data"
         self.environ = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
@@ -63,6 +66,8 @@ class Service:
             "AUTH_FAILURES_PER_MINUTE": "1000",  # all tests come from one address
             **environ,
         }
+        if migrated is not None and "DATABASE_URL" not in environ:
+            migrated.give(self.data_dir)
         command = [sys.executable, "manage.py", "serve", "--port", "0"]
         self.program = Program(command, environ=self.environ, log=directory / "service.log")
         try:
@@ -143,11 +148,11 @@ class Service:
 
         return sorted(filter(wanted, self.processes()), key=lambda process: process.create_time())
 
-    def wait_until_ready(self, *, seconds: float = 30.0) -> None:
+    def wait_until_ready(self, *, seconds: float = 120.0) -> None:
         """Returns when `/ready` says yes: workers are up too."""
         eventually(lambda: self.http().get("/ready").status == 200, seconds=seconds, message="not ready")
 
-    def stop(self, *, seconds: float = 40.0) -> int:
+    def stop(self, *, seconds: float = 90.0) -> int:
         """SIGTERM, as Ctrl-C does it; the exit status. Fails when anything survives."""
         try:
             return self.program.stop(seconds=seconds)

@@ -1,8 +1,6 @@
-from tests.support.postgres import PostgresServer
 from tests.support.processes import assert_gone
 from tests.support.scripted import ScriptedServer
 from tests.support.service import UPSTREAM_KEY, Person, Service, ServiceFactory
-from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
 
 
@@ -20,17 +18,6 @@ def test_a_chat_reaches_the_scripted_model(service: Service, scripted_model: Scr
     assert answer.status == 200, answer.body
     assert answer.json()["choices"][0]["message"]["content"] == "Hello from behind"
     assert scripted_model.log.one(marker)["headers"]["x-api-key"] == UPSTREAM_KEY
-
-
-def test_the_service_runs_on_postgres_and_a_valkey_of_ones_own(
-    new_service: ServiceFactory, postgres: PostgresServer, private_valkey: ValkeyServer
-) -> None:
-    service = new_service(DATABASE_URL=postgres.new_database(), REDIS_URL=private_valkey.url, WORKERS="1")
-    service.wait_until_ready()
-    assert not service.find("valkey-server")
-    answer = service.http(service.first_key).chat("[[say: Hello from afar]]")
-    assert answer.json()["choices"][0]["message"]["content"] == "Hello from afar"
-    assert service.stop() == 0
 
 
 def test_a_service_of_ones_own_stops_without_a_trace(new_service: ServiceFactory) -> None:

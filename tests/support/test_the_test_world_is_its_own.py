@@ -70,18 +70,12 @@ def test_postgres_gives_each_test_a_database_of_its_own(postgres: PostgresServer
         assert (postgres.connections(first), postgres.connections(second)) == (1, 1)
 
 
-def test_django_runs_on_that_postgres(postgres: PostgresServer) -> None:
-    environ = {**os.environ, "DATABASE_URL": postgres.new_database()}
-    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=settings.BASE_DIR, env=environ, check=True, timeout=120)
-
-
 def test_a_daemon_that_outlives_its_program_is_found(tmp_path: Path) -> None:
     program = Program([sys.executable, "-c", DAEMON], environ={}, log=tmp_path / "log")
     eventually(lambda: program.exit_status == 0)
     (orphan,) = program.offspring()
     with pytest.raises(AssertionError, match=f"still running: .*{orphan.pid}"):
-        program.stop()
+        program.stop(lingering_seconds=0.1)
     assert not is_alive(orphan), describe(orphan)
 
 

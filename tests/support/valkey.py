@@ -26,7 +26,7 @@ class ValkeyServer:
         program = valkey.server_program(os.environ.get("VALKEY_SERVER", ""))
         command = valkey.command(program, unix_socket=self._socket, data_dir=self._directory)
         self._program = Program(command, environ={}, log=self._directory / "valkey.log")
-        assert valkey.wait_until_answers(self._socket, seconds=10), self._program.output
+        assert valkey.wait_until_answers(self._socket, seconds=60), self._program.output
 
     def kill(self) -> None:
         """SIGKILL, as if the machine had lost it."""

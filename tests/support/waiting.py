@@ -1,4 +1,7 @@
-"""Waiting for something to become true, with a deadline instead of a sleep."""
+"""Waiting for something to become true, with a deadline instead of a sleep.
+
+A deadline ends a test that has failed. It costs nothing otherwise, so it is long: machines are slow at times.
+"""
 
 import asyncio
 import time
@@ -8,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T | None], *, seconds: float = 5.0, every: float = 0.02, message: str = "") -> T:
+def eventually(probe: Callable[[], T | None], *, seconds: float = 30.0, every: float = 0.02, message: str = "") -> T:
     """The first true value of the probe. Fails after `seconds`; a probe that raises AssertionError is asked again."""
     deadline = time.monotonic() + seconds
     while True:
@@ -25,7 +28,7 @@ def eventually(probe: Callable[[], T | None], *, seconds: float = 5.0, every: fl
 
 
 async def eventually_async(
-    probe: Callable[[], Awaitable[T | None]], *, seconds: float = 5.0, every: float = 0.02, message: str = ""
+    probe: Callable[[], Awaitable[T | None]], *, seconds: float = 30.0, every: float = 0.02, message: str = ""
 ) -> T:
     """`eventually` for a coroutine function, without blocking the loop."""
     deadline = time.monotonic() + seconds

@@ -21,7 +21,7 @@ class User(BaseModel):
 
 
 def client(mode: instructor.Mode) -> instructor.Instructor:
-    openai = OpenAI(base_url=os.environ["CCS_URL"] + "/v1", api_key=os.environ["CCS_KEY"], max_retries=0, timeout=30)
+    openai = OpenAI(base_url=os.environ["CCS_URL"] + "/v1", api_key=os.environ["CCS_KEY"], max_retries=0, timeout=90)
     return instructor.from_openai(openai, mode=mode)
 
 
