@@ -6,7 +6,7 @@ scores that give the examples of the training part their tiers best.
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
 from math import exp, sqrt
 
@@ -57,12 +57,12 @@ def _inputs(question: Question, vocabulary: set[str]) -> list[tuple[str, float]]
 def _descend(rows: list[Row]) -> dict[str, float]:
     weights: dict[str, float] = {}
     speed: dict[str, float] = {}
-    mass: Counter[str] = Counter()
+    mass: dict[str, float] = defaultdict(float)
     for inputs, _, weight in rows:
         for name, value in inputs:
             mass[name] += weight * value * value / 4  # bounds the curvature along this weight
     for _ in range(STEPS):
-        slope: Counter[str] = Counter()
+        slope: dict[str, float] = defaultdict(float)
         for inputs, target, weight in rows:
             total = sum(weights.get(name, 0.0) * value for name, value in inputs)
             error = weight * (1 / (1 + exp(-total)) - target)

@@ -19,8 +19,9 @@ from claude_code_client.errors import (
     ServiceUnavailable,
     WaitedTooLong,
 )
-from claude_code_client.results import Batch, BatchItem, Completion, Event, Job, Tokens, Usage, UsageRow
+from claude_code_client.results import Batch, BatchItem, Completion, Event, Job, Tokens
 from claude_code_client.sync import ClaudeClient, Stream
+from claude_code_client.usage import Usage, UsageRow
 
 __all__ = [
     "ApiError",

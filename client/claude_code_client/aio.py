@@ -15,10 +15,12 @@ import httpx2
 
 from claude_code_client import calls, transport
 from claude_code_client.calls import BatchOptions, Call, ChatOptions, Prompt, TaskOptions
-from claude_code_client.errors import JobFailed, WaitedTooLong
-from claude_code_client.results import Batch, Completion, Event, Job, Usage
+from claude_code_client.errors import WaitedTooLong
+from claude_code_client.receiving import Received
+from claude_code_client.results import Batch, Completion, Event, Job
 from claude_code_client.retrying import pause
 from claude_code_client.sse import Reader
+from claude_code_client.usage import Usage
 
 T = TypeVar("T")
 POLL_SECONDS = 2.0
@@ -241,27 +243,24 @@ class AsyncStream:
 
     def __init__(self, client: AsyncClaudeClient, call: Call[Any]) -> None:
         self._client, self._call = client, call
-        self._chunks: list[Any] = []
-        self._completion: Completion | None = None
-        self._said = 0
-        self.job_id: str | None = None
+        self._received = Received()
+
+    @property
+    def job_id(self) -> str | None:
+        """The job's id, once the answer has begun."""
+        return self._received.job_id
 
     async def completion(self) -> Completion:
         """The whole answer; what has not been read yet is read."""
-        if self._completion is None:
+        if self._received.completion is None:
             async for _ in self:
                 pass
-        assert self._completion is not None
-        return self._completion
+        assert self._received.completion is not None
+        return self._received.completion
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        async for token in self._tokens():
-            self._said += len(token)
-            yield token
-
-    async def _tokens(self) -> AsyncIterator[str]:
         tries = 0
-        while self._completion is None:
+        while self._received.completion is None:
             try:
                 async for token in self._resumed() if self.job_id else self._first():
                     yield token
@@ -273,32 +272,17 @@ class AsyncStream:
 
     async def _first(self) -> AsyncIterator[str]:
         async with self._client._open(self._call) as response:
-            self.job_id = response.headers.get("x-job-id")
+            self._received.begin(response.headers)
             async for chunk in _events(response):
-                if chunk.get("error"):
-                    raise JobFailed(0, chunk["error"], response.headers, None)
-                self._chunks.append(chunk)
-                for choice in chunk.get("choices") or ():
-                    if text := choice["delta"].get("content"):
-                        yield text
-                if chunk.get("usage"):
-                    self._completion = Completion.of_chunks(self._chunks)
-        if self._completion is None:
-            raise httpx2.RemoteProtocolError("the stream ended before the answer did")
+                for text in self._received.chunk(chunk, response.headers):
+                    yield text
+        self._received.end()
 
     async def _resumed(self) -> AsyncIterator[str]:
         """After a break: the job's own events, without what has been said."""
-        assert self.job_id
-        said, before = self._said, 0
-        async for event in self._client.follow(self.job_id):
-            if event.type == "token":
-                new = event.text[max(0, said - before) :]
-                before += len(event.text)
-                if new:
-                    yield new
-            elif event.terminal:
-                transport.ended(event)
-                self._completion = Completion.of_job(event.data)
+        async for event in self._client.follow(self._received.resume()):
+            for text in self._received.event(event):
+                yield text
 
 
 async def _events(response: httpx2.Response) -> AsyncIterator[Any]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 
-from claude_code_client.results import Batch, Completion, Job, Usage
+from claude_code_client.results import Batch, Completion, Job
+from claude_code_client.usage import Usage
 
 T = TypeVar("T")
 Prompt = str | Sequence[Mapping[str, Any]]

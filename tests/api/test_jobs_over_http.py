@@ -83,7 +83,7 @@ def test_a_finished_job_s_events_are_numbered_without_gaps(alice: Person, marker
 
 
 def test_a_running_job_can_be_left_and_taken_up_again_anywhere(alice: Person, marker: str) -> None:
-    with alice.http.chat_stream(f"[[tokens: 60]] [[rate: 60]] {marker}") as chatting:
+    with alice.http.chat_stream(f"[[tokens: 60]] [[rate: 20]] {marker}") as chatting:
         job_id = chatting.headers["x-job-id"]
         seen: list[ServerEvent] = []
         while not seen or seen[-1].event not in ("done", "error"):

@@ -45,14 +45,14 @@ def test_a_stream_comes_in_anthropic_s_order(client: Anthropic, marker: str) -> 
     with client.messages.stream(
         model="sonnet",
         max_tokens=500,
-        messages=[{"role": "user", "content": f"[[tokens: 30]] [[rate: 60]] {marker}"}],
+        messages=[{"role": "user", "content": f"[[tokens: 30]] [[rate: 15]] {marker}"}],
     ) as stream:
         kinds = [event.type for event in stream if event.type not in ("text", "ping")]
         final = stream.get_final_message()
     assert kinds[:2] == ["message_start", "content_block_start"]
     assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"]
     assert set(kinds[2:-3]) == {"content_block_delta"}
-    assert len(kinds) > 8
+    assert len(kinds) > 6
     assert final.usage.output_tokens == 30
     assert final.usage.input_tokens + (final.usage.cache_creation_input_tokens or 0) > 0
     assert final.stop_reason == "end_turn"

@@ -64,7 +64,7 @@ def test_what_the_cli_and_we_add_is_reported(openai: OpenAI, scripted_model: Scr
 def test_a_stream_brings_the_answer_piece_by_piece(openai: OpenAI, marker: str) -> None:
     stream = openai.chat.completions.create(
         model="sonnet",
-        messages=said(f"[[tokens: 30]] [[rate: 60]] {marker}"),
+        messages=said(f"[[tokens: 30]] [[rate: 15]] {marker}"),
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -72,7 +72,7 @@ def test_a_stream_brings_the_answer_piece_by_piece(openai: OpenAI, marker: str) 
     *parts, usage = chunks
     assert parts[0].choices[0].delta.role == "assistant"
     pieces = [chunk.choices[0].delta.content for chunk in parts if chunk.choices[0].delta.content]
-    assert len(pieces) > 3
+    assert len(pieces) > 2
     assert parts[-1].choices[0].finish_reason == "stop"
     assert all(chunk.usage is None for chunk in parts)
     assert usage.choices == []
@@ -271,7 +271,7 @@ def test_streamed_calls_are_assembled_by_the_sdk(openai: OpenAI, marker: str) ->
     with openai.chat.completions.stream(model="sonnet", messages=said(prompt), tools=[WEATHER, NOW]) as stream:
         pieces = [event.arguments_delta for event in stream if event.type == "tool_calls.function.arguments.delta"]
         message = stream.get_final_completion().choices[0].message
-    assert len(pieces) > 3
+    assert len(pieces) > 2
     called = [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()]
     assert called == [("get_weather", {"city": "Oslo " * 40}), ("now", {})]
 

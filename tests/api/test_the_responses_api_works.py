@@ -79,7 +79,7 @@ def test_functions_are_called_and_their_outputs_taken_back(
 
 
 def test_a_stream_has_typed_events_in_order(openai: OpenAI, marker: str) -> None:
-    with openai.responses.stream(model="sonnet", input=f"[[tokens: 30]] [[rate: 60]] {marker}") as stream:
+    with openai.responses.stream(model="sonnet", input=f"[[tokens: 30]] [[rate: 15]] {marker}") as stream:
         events = list(stream)
         final = stream.get_final_response()
     kinds = [event.type for event in events]
@@ -96,7 +96,7 @@ def test_a_stream_has_typed_events_in_order(openai: OpenAI, marker: str) -> None
         "response.completed",
     ]
     assert set(kinds[4:-4]) == {"response.output_text.delta"}
-    assert len(kinds) > 12
+    assert len(kinds) > 10
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert final.output_text == openai.responses.retrieve(final.id).output_text
 

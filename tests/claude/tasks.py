@@ -32,8 +32,8 @@ def task(*words: str, tools: tuple[str, ...] = ("Bash", "Read"), **changes: Any)
         "prompt": ({"type": "text", "text": " ".join(words)},),
         "tools": tools,
         "cap_microusd": 1_000_000,
-        "wall_seconds": 60.0,
-        "idle_seconds": 30.0,
+        "wall_seconds": 120.0,
+        "idle_seconds": 90.0,
     }
     return TaskSpec(**{**fields, **changes})
 
@@ -80,5 +80,5 @@ def do(engine: Engine, spec: TaskSpec, on_event: Callable[[Event], None] | None 
         if on_event:
             on_event(event)
 
-    outcome = asyncio.run_coroutine_threadsafe(engine.run(spec, emit), engine.loop).result(120)
+    outcome = asyncio.run_coroutine_threadsafe(engine.run(spec, emit), engine.loop).result(180)
     return Done(outcome, events)

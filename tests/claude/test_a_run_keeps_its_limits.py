@@ -53,10 +53,10 @@ def test_a_prompt_dearer_than_the_cap_never_leaves(engine: Engine, model: Script
 
 def test_a_silent_model_runs_into_the_idle_limit(engine: Engine) -> None:
     began = time.monotonic()
-    outcome = ask(engine, "[[tokens: 50]] [[hang: 3]] hello", idle_seconds=0.6)
+    outcome = ask(engine, "[[tokens: 50]] [[hang: 3]] hello", idle_seconds=2.0)
     assert (outcome.status, outcome.error_code) == ("failed", "timeout")
     assert outcome.text
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
 
 
 def test_a_model_that_never_begins_runs_into_the_idle_limit(engine: Engine) -> None:
@@ -64,7 +64,7 @@ def test_a_model_that_never_begins_runs_into_the_idle_limit(engine: Engine) -> N
 
 
 def test_a_slow_answer_runs_into_the_wall_limit(engine: Engine) -> None:
-    outcome = ask(engine, "[[tokens: 500]] [[rate: 20]] hello", wall_seconds=1.0)
+    outcome = ask(engine, "[[tokens: 500]] [[rate: 20]] hello", wall_seconds=3.0)
     assert outcome.error_code == "timeout"
     assert outcome.cost_microusd > 0
 
@@ -73,7 +73,7 @@ def test_a_cancelled_run_stops_the_upstream_at_once(engine: Engine, model: Scrip
     run = spec(f"[[tokens: 2000]] [[rate: 20]] {marker}")
     asked = begin(engine, run, lambda event: isinstance(event, Text) and engine.cancel(run.job_id))  # type: ignore[arg-type]
     assert asked.done().error_code == "cancelled"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not next(model.journal.entries(marker))["disconnected"]:
         assert time.monotonic() < deadline, "the upstream still streams"
     assert engine.cancel(run.job_id) is False, "a run that is over cannot be cancelled"

@@ -48,4 +48,4 @@ def test_a_spare_that_died_is_replaced_unseen(model: ScriptedModel) -> None:
         spare.cli.kill()
         began = time.monotonic()
         assert do(engine, task(bash("echo fine"))).result_of(0).content == "fine"
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60

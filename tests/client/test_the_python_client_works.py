@@ -65,7 +65,7 @@ def test_functions_come_back_as_tool_calls(client: ClaudeClient, marker: str) ->
 
 
 def test_tokens_come_one_by_one(client: ClaudeClient, marker: str) -> None:
-    stream = client.stream(f"[[tokens: 40]] [[piece: 1]] [[rate: 400]] {marker}", model="haiku")
+    stream = client.stream(f"[[tokens: 40]] [[piece: 1]] [[rate: 20]] {marker}", model="haiku")
     pieces = list(stream)
     assert len(pieces) > 1
     assert "".join(pieces) == stream.completion.text
@@ -80,7 +80,7 @@ def test_a_broken_stream_goes_on_where_it_was(
 ) -> None:
     client = new_client(cutter.url, paula.key)
     cutter.after([bytes_seen, 1500])
-    stream = client.stream(f"[[tokens: 60]] [[piece: 1]] [[rate: 100]] {marker}")
+    stream = client.stream(f"[[tokens: 60]] [[piece: 1]] [[rate: 20]] {marker}")
     text = "".join(stream)
     assert cutter.connections == 3
     assert stream.job_id
@@ -124,7 +124,7 @@ def test_a_broken_watch_of_a_task_misses_nothing(
     new_client: NewClient, cutter: Cutter, paula: Person, marker: str
 ) -> None:
     client = new_client(cutter.url, paula.key)
-    job = client.submit_task(f"[[tokens: 60]] [[piece: 1]] [[rate: 100]] {marker}")
+    job = client.submit_task(f"[[tokens: 60]] [[piece: 1]] [[rate: 20]] {marker}")
     cutter.after([0, 900, 900])
     watcher = new_client(cutter.url, paula.key)
     events = list(watcher.follow(job.id))

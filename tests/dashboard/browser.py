@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.service import Service
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 PASSWORD = "correct horse battery"
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 _PEOPLE = """
@@ -31,12 +29,6 @@ for name, slug, role in {people!r}:
 def let_in(service: Service, *people: tuple[str, str, str]) -> None:
     """Give people (name, project, role) a login."""
     service.manage("shell", "-v", "0", "-c", _PEOPLE.format(people=list(people), password=PASSWORD))
-
-
-def launch(playwright: Playwright) -> Browser:
-    """Chromium from the distribution's packages."""
-    assert CHROMIUM.exists(), "the pages are tested in Chromium: apt-get install chromium"
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
 
 
 @dataclass

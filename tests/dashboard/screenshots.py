@@ -8,7 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from config.env import ROOT
-from tests.dashboard.browser import launch, let_in, window
+from tests.dashboard.browser import let_in, window
+from tests.support.browser import launch
 from tests.support.service import Service
 
 FOLDER = ROOT / "docs" / "screenshots"

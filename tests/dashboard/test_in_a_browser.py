@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.dashboard.browser import Window, launch, let_in, window
+from tests.dashboard.browser import Window, let_in, window
+from tests.support.browser import launch
 from tests.support.http import chat_body
 from tests.support.service import Person, Service
 

@@ -48,13 +48,14 @@ def address(name: str, *rest: object) -> str:
     return reverse(f"dashboard:{name}", args=["atlas", *rest])
 
 
-@pytest.mark.parametrize(("name", "most"), PAGES.items())
-def test_lists_do(alice: User, filled: Project, name: str, most: int) -> None:
-    few = queries(alice, address(name))
-    _twice_as_much()
-    many = queries(alice, address(name))
-    assert len(few) == len(many), "\n".join(many)
-    assert len(many) <= most, "\n".join(many)
+def test_lists_do(alice: User, filled: Project) -> None:
+    _sixty_more(1)  # there is something on each page, whatever day it is
+    few = {name: queries(alice, address(name)) for name in PAGES}
+    _sixty_more(2)
+    for name, most in PAGES.items():
+        many = queries(alice, address(name))
+        assert len(few[name]) == len(many), "\n".join([name, *many])
+        assert len(many) <= most, "\n".join([name, *many])
 
 
 def test_a_job_a_key_and_a_budget_do(alice: User, filled: Project) -> None:
@@ -72,15 +73,15 @@ def test_a_job_a_key_and_a_budget_do(alice: User, filled: Project) -> None:
     assert max(counts) <= 22, counts
 
 
-def _twice_as_much() -> None:
-    """The same projects with as many jobs again."""
+def _sixty_more(times: int) -> None:
+    """The same project with sixty jobs more."""
     project = Project.objects.get(slug="atlas")
     keys = list(ApiKey.objects.filter(project=project))
-    rng = Random(1)
+    rng = Random(times)
     now = timezone.now()
     cast = {key.name: key for key in TEAMS[0].keys}
     for number in range(60):
         key = keys[number % len(keys)]
         at = now - timedelta(hours=60 - number)
-        made = making.job(cast[key.name], rng, at=at, number=number + 10**13)
+        made = making.job(cast[key.name], rng, at=at, number=number + times * 10**13)
         filling._run(project, key, made, at=at, now=now)

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.api.tasking import call, make_profile, person
-from tests.dashboard.browser import launch, let_in, window
+from tests.dashboard.browser import let_in, window
+from tests.support.browser import launch
 from tests.support.service import Person, Service
 
 

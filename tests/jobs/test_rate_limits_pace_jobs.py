@@ -70,7 +70,7 @@ def test_the_profile_bounds_how_many_jobs_are_open_and_the_end_of_one_makes_room
 ) -> None:
     Profile.objects.update(max_concurrency=1)
     atlas.refresh_from_db()
-    first = ask(atlas)
+    first = ask(atlas, tokens=5, pause=0.4)
     with pytest.raises(RateLimited) as refused:
         ask(atlas)
     assert (refused.value.limited, refused.value.limit) == ("concurrent_jobs", 1)
@@ -81,7 +81,7 @@ def test_the_profile_bounds_how_many_jobs_are_open_and_the_end_of_one_makes_room
 
 def test_an_ended_job_counts_with_the_tokens_that_it_used(atlas: ApiKey, ask: Ask, worker: object) -> None:
     atlas.tokens_per_minute = 10_000
-    job = ask(atlas, tokens=5)
+    job = ask(atlas, tokens=5, pause=0.4)
     assert tokens_left(atlas) < 10_000 - 4_000, "reckoned with a usual answer"
     followed(job)
     assert tokens_left(atlas) == 10_000 - (10 + 5)

@@ -121,4 +121,4 @@ def test_jobs_that_come_while_valkey_is_away_are_run(
     job = ask(atlas, tokens=3)
 
     assert followed(job)[-1].type == "done"
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 45

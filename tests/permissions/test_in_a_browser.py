@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.support.browser import launch
 from tests.support.service import Service
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 OPERATOR = """
 from django.contrib.auth.models import User
 User.objects.filter(username="petra").exists() or User.objects.create_superuser("petra", password="correct horse")
@@ -20,10 +18,9 @@ User.objects.filter(username="petra").exists() or User.objects.create_superuser(
 @pytest.fixture(scope="module")
 def page(service: Service) -> Iterator[Page]:
     """A signed-in operator's window. Whatever the browser complains about fails the test that made it complain."""
-    assert CHROMIUM.exists(), "the pages are tested in Chromium: apt-get install chromium"
     service.manage("shell", "-v", "0", "-c", OPERATOR)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = launch(playwright)
         window = browser.new_page(base_url=service.url)
         window.goto("/admin/login/")
         window.fill("#id_username", "petra")

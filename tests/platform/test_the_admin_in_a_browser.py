@@ -9,10 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.people.cast import totp_of
+from tests.support.browser import launch
 from tests.support.service import Person, Service
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 PASSWORD = "correct horse battery"
 CAST = f"""
 from django.contrib.auth.models import User
@@ -43,10 +42,9 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def browser(service: Service) -> Iterator[Browser]:
-    assert CHROMIUM.exists(), "the pages are tested in Chromium: apt-get install chromium"
     service.manage("shell", "-v", "0", "-c", CAST)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        chromium = launch(playwright)
         yield chromium
         chromium.close()
 

@@ -163,7 +163,7 @@ def test_a_cancelled_job_ends_once_and_is_billed_for_what_was_said(service: Serv
 
 
 def test_timeouts_end_a_job_with_their_code(new_service: ServiceFactory) -> None:
-    service = new_service(JOB_IDLE_SECONDS="1", JOB_TIMEOUT_SECONDS="3")
+    service = new_service(JOB_IDLE_SECONDS="3", JOB_TIMEOUT_SECONDS="6")
     assert service.alice.http.chat("[[hang: 2]] hello").json()["error"]["code"] == "timeout"
     answer = service.alice.http.chat("[[tokens: 500]] [[rate: 20]] hello")
     assert (answer.status, answer.json()["error"]["code"]) == (504, "timeout")
