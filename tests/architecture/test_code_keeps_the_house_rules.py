@@ -34,7 +34,7 @@ def skipped(path: Path, source: ast.Module) -> list[str]:
 
 
 def test_no_file_is_longer_than_300_lines() -> None:
-    lines = {str(path): len((ROOT / path).read_text().splitlines()) for path in modules("apps", "config")}
+    lines = {str(path): len((ROOT / path).read_text().splitlines()) for path in modules("apps", "client", "config")}
     assert {path: count for path, count in lines.items() if count > LONGEST_FILE_LINES} == {}
 
 
