@@ -219,6 +219,7 @@ def _rollups(jobs: Sequence[dict[str, Any]]) -> None:
     from apps.jobs.usage.histograms import counted
 
     sums: dict[tuple[Any, ...], Counter[str]] = {}
+    together: dict[tuple[Any, ...], Counter[str]] = {}
     column, one = counted(500)
     for job in jobs:
         second = int(job["finished_at"].timestamp())
@@ -233,12 +234,20 @@ def _rollups(jobs: Sequence[dict[str, Any]]) -> None:
             first_token_ms=500,
         )
         facts[f"first_token_{column:02}"] = one
-        group = tuple(job[name] for name in ("project_id", "api_key_id", "model", "kind", "status", "error_code"))
+        group = tuple(job[name] for name in ("project_id", "model", "kind", "status", "error_code"))
         for span in (900, 3600, 86_400):
-            sums.setdefault((span // 60, second // span * span, *group), Counter()).update(facts)
-    places = ("span", "start", "project_id", "api_key_id", "model", "kind", "status", "error_code")
-    rows = ({**dict(zip(places, place, strict=True)), "job_id": "", **facts} for place, facts in sums.items())
-    _insert("jobs_rollup", rows)
+            place = (span // 60, second // span * span, *group)
+            sums.setdefault((*place, job["api_key_id"]), Counter()).update(facts)
+            together.setdefault(place, Counter()).update(facts)
+    places = ("span", "start", "project_id", "model", "kind", "status", "error_code")
+    by_key = (
+        {**dict(zip((*places, "api_key_id"), place, strict=True)), "job_id": "", **facts}
+        for place, facts in sums.items()
+    )
+    _insert("jobs_rollup", by_key)
+    _insert(
+        "jobs_projectrollup", ({**dict(zip(places, place, strict=True)), **facts} for place, facts in together.items())
+    )
 
 
 def _ledger(number: int, window: int, project: int, key: int, jobs: Sequence[dict[str, Any]], now: datetime) -> None:

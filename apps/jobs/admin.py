@@ -20,7 +20,7 @@ from apps.jobs.models import Job
 from apps.jobs.reasons import explain
 from apps.jobs.taskadmin import ApprovalAdmin, DeliveryAdmin, SessionAdmin
 from apps.jobs.templatetags.jobs_admin import few, job_status
-from apps.jobs.usageadmin import DriftAdmin, RollupAdmin
+from apps.jobs.usageadmin import DriftAdmin, ProjectRollupAdmin, RollupAdmin
 from apps.permissions.words import dollars
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "DeliveryAdmin",
     "DriftAdmin",
     "JobAdmin",
+    "ProjectRollupAdmin",
     "RollupAdmin",
     "SessionAdmin",
     "StoredFileAdmin",

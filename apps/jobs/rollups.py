@@ -1,7 +1,8 @@
 """The table that usage is read from: sums of ended jobs by quarter of an hour, hour and day.
 
 A job's end adds a row of its own (span 0), so that no two jobs ever wait for each other's row; the sweep folds these
-into the sums of all three spans. A reader adds folded and unfolded rows in one statement and is exact at any moment.
+into the sums of all three spans, once by key and once for all keys of a project together. A reader adds folded and
+unfolded rows in one statement and is exact at any moment.
 """
 
 from datetime import UTC, datetime
@@ -34,30 +35,12 @@ HISTOGRAMS = tuple(f"{timing}_{number:02}" for timing in TIMINGS for number in r
 SUMS = (*COUNTERS, *HISTOGRAMS)
 PLACE = ("project_id", "span", "start", "api_key_id", "model", "kind", "status", "error_code", "job_id")
 """What a row is the sum of. The job's id only while it is not folded."""
+PROJECT_PLACE = tuple(name for name in PLACE if name not in ("api_key_id", "job_id"))
+"""What a row for all keys is the sum of."""
 
 
-class RollupQuerySet(models.QuerySet["Rollup"]):
-    """Questions about roll-ups, for people; `apps.jobs.usage` asks for machines, in SQL."""
-
-    def unfolded(self) -> "RollupQuerySet":
-        """Those of a single job each."""
-        return self.filter(span=0)
-
-
-class Rollup(models.Model):
-    """What ended in a span of time, of one key, model, kind, status and error code."""
-
-    span = models.PositiveSmallIntegerField(help_text="Minutes: 15, 60 or 1440; 0: one job, not folded yet.")
-    start = models.BigIntegerField(help_text="Unix seconds: the beginning of the span, of a job its quarter hour's.")
-    project = models.ForeignKey("keys.Project", on_delete=models.PROTECT, related_name="+", db_index=False)
-    api_key = models.ForeignKey(
-        "keys.ApiKey", on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name="API key"
-    )
-    model = models.CharField(max_length=64)
-    kind = models.CharField(max_length=16)
-    status = models.CharField(max_length=16, help_text="How the jobs ended, or `refused`.")
-    error_code = models.CharField(max_length=32, blank=True)
-    job_id = models.CharField(max_length=36, blank=True)
+class Sums(models.Model):
+    """What is counted."""
 
     requests = models.BigIntegerField(db_default=0)
     calls = models.BigIntegerField(db_default=0, help_text="Metered upstream calls.")
@@ -77,6 +60,37 @@ class Rollup(models.Model):
     first_token_ms = models.BigIntegerField(db_default=0, help_text="From submission to the first token, in sum.")
     queue_wait_ms = models.BigIntegerField(db_default=0, help_text="From submission to start, in sum.")
 
+    class Meta:
+        abstract = True
+
+
+for _name in HISTOGRAMS:
+    Sums.add_to_class(_name, models.BigIntegerField(db_default=0, editable=False))
+
+
+class RollupQuerySet(models.QuerySet["Rollup"]):
+    """Questions about roll-ups, for people; `apps.jobs.usage` asks for machines, in SQL."""
+
+    def unfolded(self) -> "RollupQuerySet":
+        """Those of a single job each."""
+        return self.filter(span=0)
+
+
+class Rollup(Sums):
+    """What ended in a span of time, of one key, model, kind, status and error code."""
+
+    span = models.PositiveSmallIntegerField(help_text="Minutes: 15, 60 or 1440; 0: one job, not folded yet.")
+    start = models.BigIntegerField(help_text="Unix seconds: the beginning of the span, of a job its quarter hour's.")
+    project = models.ForeignKey("keys.Project", on_delete=models.PROTECT, related_name="+", db_index=False)
+    api_key = models.ForeignKey(
+        "keys.ApiKey", on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name="API key"
+    )
+    model = models.CharField(max_length=64)
+    kind = models.CharField(max_length=16)
+    status = models.CharField(max_length=16, help_text="How the jobs ended, or `refused`.")
+    error_code = models.CharField(max_length=32, blank=True)
+    job_id = models.CharField(max_length=36, blank=True)
+
     objects = RollupQuerySet.as_manager()
 
     class Meta:
@@ -87,7 +101,12 @@ class Rollup(models.Model):
                 name="rollup_once",
             )
         ]
-        indexes = [models.Index(fields=["span", "start"], name="rollup_span")]
+        indexes = [
+            models.Index(fields=["span", "start"], name="rollup_span"),
+            models.Index(
+                fields=["project", "span", "start"], condition=models.Q(error_code__gt=""), name="rollup_errors"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.starts_at:%Y-%m-%d %H:%M} + {self.span} min"
@@ -98,8 +117,41 @@ class Rollup(models.Model):
         return datetime.fromtimestamp(self.start, UTC)
 
 
-for _name in HISTOGRAMS:
-    Rollup.add_to_class(_name, models.BigIntegerField(db_default=0, editable=False))
+class ProjectRollup(Sums):
+    """What ended in a span of time, of all keys of a project together: far fewer rows, for most questions."""
+
+    span = models.PositiveSmallIntegerField(help_text="Minutes: 15, 60 or 1440.")
+    start = models.BigIntegerField(help_text="Unix seconds: the beginning of the span.")
+    project = models.ForeignKey("keys.Project", on_delete=models.PROTECT, related_name="+", db_index=False)
+    model = models.CharField(max_length=64)
+    kind = models.CharField(max_length=16)
+    status = models.CharField(max_length=16)
+    error_code = models.CharField(max_length=32, blank=True)
+
+    objects = models.Manager["ProjectRollup"]()
+
+    class Meta:
+        verbose_name = "usage roll-up of a project"
+        verbose_name_plural = "usage roll-ups of projects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "span", "start", "model", "kind", "status", "error_code"], name="projectrollup_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["span", "start"], name="projectrollup_span"),
+            models.Index(
+                fields=["project", "span", "start"], condition=models.Q(error_code__gt=""), name="projectrollup_errors"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d %H:%M} + {self.span} min"
+
+    @property
+    def starts_at(self) -> datetime:
+        """The beginning of the span."""
+        return datetime.fromtimestamp(self.start, UTC)
 
 
 class Drift(models.Model):

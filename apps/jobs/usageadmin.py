@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import moment
 from apps.jobs.joblisting import Choices, KindFilter
-from apps.jobs.models import Drift, Rollup
+from apps.jobs.models import Drift, ProjectRollup, Rollup
 from apps.permissions.words import dollars
 
 
@@ -40,6 +40,13 @@ class SpanFilter(Choices):
         return jobs.filter(span=int(value))
 
 
+class FoldedSpanFilter(SpanFilter):
+    """The same where nothing is of a single job."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return super().lookups(request, model_admin)[1:]
+
+
 class StatusFilter(Choices):
     """How the jobs ended."""
 
@@ -54,7 +61,7 @@ class StatusFilter(Choices):
 
 
 @admin.register(Rollup)
-class RollupAdmin(_ReadOnly, admin.ModelAdmin[Rollup]):
+class RollupAdmin(_ReadOnly, admin.ModelAdmin[Any]):
     """Newest first. Each span holds all that the shorter ones do."""
 
     list_display = ["starts", "span", "project", "api_key", "model", "kind", "status", "error_code", "requests", "cost"]
@@ -70,14 +77,25 @@ class RollupAdmin(_ReadOnly, admin.ModelAdmin[Rollup]):
     show_facets = admin.ShowFacets.NEVER
 
     @admin.display(description="Starts")
-    def starts(self, rollup: Rollup) -> SafeString:
+    def starts(self, rollup: Rollup | ProjectRollup) -> SafeString:
         """The beginning of the span."""
         return moment(rollup.starts_at)
 
     @admin.display(description="Cost")
-    def cost(self, rollup: Rollup) -> str:
+    def cost(self, rollup: Rollup | ProjectRollup) -> str:
         """In US dollars."""
         return dollars(rollup.cost_microusd)
+
+
+@admin.register(ProjectRollup)
+class ProjectRollupAdmin(RollupAdmin):
+    """The same of all keys of a project together."""
+
+    list_display = ["starts", "span", "project", "model", "kind", "status", "error_code", "requests", "cost"]
+    list_select_related = ["project"]
+    list_filter = [FoldedSpanFilter, StatusFilter, KindFilter]
+    search_fields = ["=project__slug", "=model"]
+    search_help_text = "A whole project or model."
 
 
 @admin.register(Drift)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from apps.budgets.services import BudgetExceeded
 from apps.jobs import usage
-from apps.jobs.models import Job, Rollup
+from apps.jobs.models import Job, ProjectRollup, Rollup
 from apps.jobs.usage import Scope
 from apps.keys.models import ApiKey
 from tests.jobs.conftest import Ask, at_once, both_databases
@@ -153,7 +153,8 @@ def test_any_day_in_any_zone_is_the_sum_of_its_jobs(atlas: ApiKey, borealis: Api
     @settings(max_examples=12, suppress_health_check=list(HealthCheck))
     @given(st.lists(one, min_size=1, max_size=12), st.sampled_from(ZONES), st.integers(0, 12))
     def check(ends: list[tuple[int, int, str, bool, int]], zone: str, folded_after: int) -> None:
-        Rollup.objects.all().delete()
+        for rollups in (Rollup, ProjectRollup):
+            rollups.objects.all().delete()
         mark = set(Job.objects.values_list("pk", flat=True))
         for number, (minute, second, kind, ours, tokens) in enumerate(ends):
             at = WEEK["since"] + timedelta(minutes=minute, seconds=second)
@@ -173,6 +174,54 @@ def test_any_day_in_any_zone_is_the_sum_of_its_jobs(atlas: ApiKey, borealis: Api
             if row.starts_at
         }
         assert said == _brute(jobs, ZoneInfo(zone), lambda job: (job.project.slug, job.kind))
+
+    check()
+
+
+@both_databases
+def test_any_step_and_any_stretch_of_time_is_the_sum_of_its_jobs(atlas: ApiKey, borealis: ApiKey) -> None:
+    """By key and without, where clocks change and where they do not, at any quarter of an hour."""
+    minute = st.integers(0, 20 * 24 * 60 - 1)
+    made: list[Job] = []
+    for number in range(120):
+        at = WEEK["since"] + timedelta(minutes=number * 241 % (20 * 24 * 60), seconds=number % 60)
+        status, code = ("failed", "timeout") if number % 5 == 0 else ("completed", None)
+        key = atlas if number % 3 else borealis
+        made.append(
+            end(key, at, call(read=number), kind="task" if number % 2 else "chat", status=status, error_code=code)
+        )
+        if number == 100:
+            usage.fold()
+
+    def brute(since: datetime, until: datetime, key: ApiKey | None) -> tuple[int, int, int, int]:
+        here = [job for job in made if job.finished_at and since <= job.finished_at < until]
+        here = [job for job in here if key is None or job.api_key_id == key.pk]
+        late = sum(job.error_code == "timeout" for job in here)
+        return len(here), late, sum(job.cost_microusd for job in here), len(here) - late
+
+    def said(figures: usage.Figures) -> tuple[int, int, int, int]:
+        return figures.requests, figures.errors.get("timeout", 0), figures.cost_microusd, figures.latency.count
+
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
+    @given(
+        minute, minute, st.sampled_from(usage.STEPS), st.sampled_from(ZONES), st.sampled_from([None, atlas, borealis])
+    )
+    def check(one: int, other: int, step: usage.StepName, zone: str, key: ApiKey | None) -> None:
+        since, until = (WEEK["since"] + timedelta(minutes=number) for number in sorted((one, other)))
+        scope = Scope(None, key_id=key.pk if key else None)
+        found = usage.series(scope, since=since, until=until, step=step, tz=zone)
+        assert [said(row.figures) for row in found.rows] == [
+            brute(row.starts_at, row.ends_at, key) for row in found.rows if row.starts_at and row.ends_at
+        ]
+        [total] = usage.totals(scope, since=since, until=until)
+        first, last = usage.quarters(since, max(until, since + timedelta(seconds=1)))
+        assert said(total.figures) == brute(first, last, key)
+        if key is None:
+            by_key = usage.series(scope, since=since, until=until, step=step, tz=zone, group_by=["key"])
+            assert usage.together(row.figures for row in by_key.rows) == usage.together(
+                row.figures for row in found.rows
+            )
+            assert all(row.figures.requests for row in by_key.rows)
 
     check()
 

@@ -3,18 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 
 from apps.audit.models import AuditEvent
 from apps.budgets.verifying import verify
 from apps.claude import pricing
 from apps.jobs import usage
-from apps.jobs.models import Drift, Job, Rollup
+from apps.jobs.models import Drift, Job, ProjectRollup, Rollup
+from apps.jobs.rollups import SUMS
 from apps.jobs.usage import Scope
 from apps.jobs.usage.rebuilding import catch_up, rebuild
 from apps.keys.models import ApiKey
@@ -95,6 +98,33 @@ def test_whatever_is_changed_is_named_and_a_rebuild_mends_it(history: None, chan
 
 
 @both_databases
+@pytest.mark.parametrize("span", [15, 60, 1440])
+def test_what_is_changed_of_a_whole_project_is_named_too(history: None, span: int) -> None:
+    right = differences()
+    row = ProjectRollup.objects.filter(span=span).latest("pk")
+    ProjectRollup.objects.filter(pk=row.pk).update(queue_wait_03=F("queue_wait_03") + 1)
+    [found] = differences()
+    assert f"keys and project, {span} min, queue_wait_03: " in found
+    rebuild(actor="command:test", now=NOON)
+    assert differences() == right == []
+
+
+@both_databases
+def test_what_was_counted_by_key_before_is_added_up_by_the_migration(history: None) -> None:
+    def everything() -> list[dict[str, object]]:
+        places = ("project_id", "span", "start", "model", "kind", "status", "error_code")
+        return list(ProjectRollup.objects.order_by(*places).values(*places, *SUMS))
+
+    usage.fold()
+    right = everything()
+    ProjectRollup.objects.all().delete()
+    migration = import_module("apps.jobs.migrations.0009_project_rollups")
+    with connection.cursor() as cursor:
+        cursor.execute(migration._ADD_UP)
+    assert everything() == right != []
+
+
+@both_databases
 def test_jobs_that_end_during_a_rebuild_are_counted_once(history: None, atlas: ApiKey) -> None:
     def ending() -> int:
         return len([end(atlas, NOON + timedelta(minutes=number), call()) for number in range(20)])
@@ -158,7 +188,8 @@ def test_web_searches_are_no_drift(atlas: ApiKey) -> None:
 
 
 def test_the_admin_lists_what_usage_is_read_from_and_changes_nothing(history: None, admin_client: Client) -> None:
-    for address in ("/admin/jobs/rollup/", "/admin/jobs/rollup/?span__exact=1440", "/admin/jobs/drift/"):
+    for name in ("rollup/", "rollup/?span=1440", "projectrollup/", "projectrollup/?span=60", "drift/"):
+        address = f"/admin/jobs/{name}"
         assert admin_client.get(address, headers={"host": "localhost"}).status_code == 200
     row = Rollup.objects.latest("pk")
     page = admin_client.get(f"/admin/jobs/rollup/{row.pk}/change/", headers={"host": "localhost"}).content.decode()

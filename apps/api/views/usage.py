@@ -1,6 +1,7 @@
 """`GET /v1/usage`: what the caller's project asked for, what it took and what it cost."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,13 +48,14 @@ class Usage(View):
         as_csv = _wants_csv(request, parameters)
         zone = ZoneInfo(question.tz)
         try:
-            since, until, rows, total = _asked(question, _scope(self.caller, question))
+            since, until, rows = _asked(question, _scope(self.caller, question))
         except usage.TooMuch as error:
             raise wrong_value("group_by", str(error)) from None
+        total = figures_object(usage.together(row.figures for row in rows))
         data = [row_object(row, zone) for row in rows]
         if as_csv:
             headers = {"content-disposition": f'attachment; filename="usage-{self.caller.project.slug}.csv"'}
-            text = csv_text(data, like=figures_object(total.figures))
+            text = csv_text(data, like=total)
             return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
         return answer(
             {
@@ -64,24 +66,21 @@ class Usage(View):
                 "tz": question.tz,
                 "group_by": [*([question.step] if question.step else []), *question.group_by],
                 "data": data,
-                "total": figures_object(total.figures),
+                "total": total,
             }
         )
 
 
-def _asked(question: UsageQuery, scope: usage.Scope) -> tuple[Any, Any, tuple[usage.Row, ...], usage.Row]:
-    """What the answer is about, its rows and their total."""
+def _asked(question: UsageQuery, scope: usage.Scope) -> tuple[datetime, datetime, tuple[usage.Row, ...]]:
+    """What the answer is about, and its rows."""
     since, until = question.since, question.until
-    if question.step:
-        series = usage.series(
-            scope, since=since, until=until, step=question.step, group_by=question.group_by, tz=question.tz
-        )
-        since, until, rows = series.since, series.until, series.rows
-    else:
-        since, until = usage.quarters(since, until)
+    if not question.step:
         rows = usage.totals(scope, since=since, until=until, group_by=question.group_by)
-    [total] = usage.totals(scope, since=since, until=until)
-    return since, until, rows, total
+        return *usage.quarters(since, until), rows
+    found = usage.series(
+        scope, since=since, until=until, step=question.step, group_by=question.group_by, tz=question.tz
+    )
+    return found.since, found.until, found.rows
 
 
 def _scope(caller: ApiKey, question: UsageQuery) -> usage.Scope:

@@ -10,8 +10,9 @@ from apps.jobs.usage.histograms import Spread, spread
 STATUSES = ("completed", "failed", "cancelled", "refused")
 COLUMNS = (*STATUSES, *SUMS)
 """What a query sums, in its order."""
-_COUNTED = (*STATUSES, *COUNTERS)
-_HISTOGRAMS = [(timing, COLUMNS.index(f"{timing}_00")) for timing in TIMINGS]
+_COUNTED = [name for name in (*STATUSES, *COUNTERS) if not name.endswith("_ms")]
+_TIMINGS = {timing: (COLUMNS.index(f"{timing}_00"), COLUMNS.index(f"{timing}_ms")) for timing in TIMINGS}
+"""Where the histogram of each begins, and where the sum of the times themselves is."""
 TOLERANCE = 0.01
 """Two cost figures that differ by more than this, and by more than rounding, have drifted apart."""
 
@@ -50,24 +51,28 @@ class Figures:
     """What it said."""
     cli_metered_microusd: int
     """What was metered for the same requests."""
-    timings: Mapping[str, tuple[Sequence[int], int]]
-    """For each timing its histogram's columns and its sum in ms. Percentiles are read off when somebody asks: a chart
-    has thousands of rows, and most of them want money only."""
+    sums: Sequence[int]
+    """What all this was made of, `COLUMNS`. Percentiles are read off it when somebody asks: a chart has thousands of
+    rows, and most of them want money only."""
 
     @property
     def latency(self) -> Spread:
         """From submission to the end, of completed requests."""
-        return spread(*self.timings["latency"])
+        return self._spread("latency")
 
     @property
     def first_token(self) -> Spread:
         """From submission to the first token."""
-        return spread(*self.timings["first_token"])
+        return self._spread("first_token")
 
     @property
     def queue_wait(self) -> Spread:
         """From submission to the moment a worker took it."""
-        return spread(*self.timings["queue_wait"])
+        return self._spread("queue_wait")
+
+    def _spread(self, timing: str) -> Spread:
+        start, total = _TIMINGS[timing]
+        return spread(self.sums[start : start + COLUMNS_PER_TIMING], self.sums[total])
 
     @property
     def total_tokens(self) -> int:
@@ -96,20 +101,12 @@ class Figures:
 
 def together(parts: Iterable[Figures]) -> Figures:
     """The sum of figures that share no request."""
-    sums, errors = [0] * len(COLUMNS), Counter[str]()
+    sums: list[Sequence[int]] = [[0] * len(COLUMNS)]
+    errors = Counter[str]()
     for part in parts:
+        sums.append(part.sums)
         errors.update(part.errors)
-        for place, value in enumerate(_sums_of(part)):
-            sums[place] += value
-    return figures(sums, errors)
-
-
-def _sums_of(part: Figures) -> list[int]:
-    """The sums that it was made of, as `figures` takes them."""
-    counted = [
-        part.timings[name.removesuffix("_ms")][1] if name.endswith("_ms") else getattr(part, name) for name in _COUNTED
-    ]
-    return [*counted, *(column for timing in TIMINGS for column in part.timings[timing][0])]
+    return figures([*map(sum, zip(*sums, strict=True))], errors)
 
 
 def drifted(metered_microusd: int, other_microusd: int, *, calls: int) -> bool:
@@ -120,8 +117,4 @@ def drifted(metered_microusd: int, other_microusd: int, *, calls: int) -> bool:
 
 def figures(sums: Sequence[int], errors: Mapping[str, int]) -> Figures:
     """From the sums of `COLUMNS`."""
-    named = dict(zip(_COUNTED, sums, strict=False))
-    timings = {
-        timing: (sums[start : start + COLUMNS_PER_TIMING], named.pop(f"{timing}_ms")) for timing, start in _HISTOGRAMS
-    }
-    return Figures(**named, timings=timings, errors=errors)
+    return Figures(errors=errors, sums=sums, **dict(zip(_COUNTED, sums, strict=False)))

@@ -1,28 +1,41 @@
-"""Folding rows of single jobs into the sums of quarter hours, hours and days. The sweep does it; any number may."""
+"""Folding rows of single jobs into the sums of quarter hours, hours and days, by key and of all keys of a project.
 
-from collections.abc import Iterator
+The sweep does it; any number may.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
 
-from apps.jobs.rollups import PLACE, SUMS, Rollup
+from apps.jobs.rollups import PLACE, PROJECT_PLACE, SUMS, Rollup
 from apps.jobs.usage.spans import TIERS
 
 AT_ONCE = 5_000
 FOLDING = 0x636375
-_GROUP = [name for name in PLACE if name not in ("span", "start", "job_id")]
 _TAKE = "SELECT id FROM jobs_rollup WHERE span = 0 ORDER BY id LIMIT %s"
-# In the order of the constraint, so that two who fold at the same time never want two rows crosswise.
-_FOLD = f"""
-    INSERT INTO jobs_rollup AS sums (span, start, job_id, {", ".join((*_GROUP, *SUMS))})
-    SELECT %s, start / %s * %s AS beginning, '', {", ".join(_GROUP)}, {", ".join(f"SUM({name})" for name in SUMS)}
-    FROM jobs_rollup WHERE id IN ({{ids}})
-    GROUP BY beginning, {", ".join(_GROUP)}
-    ORDER BY project_id, beginning, {", ".join(_GROUP[1:])}
-    ON CONFLICT (project_id, span, start, api_key_id, model, kind, status, error_code, job_id)
-    DO UPDATE SET {", ".join(f"{name} = sums.{name} + excluded.{name}" for name in SUMS)}
-"""  # noqa: S608
+
+
+def _fold_into(table: str, place: Sequence[str], extra: Mapping[str, str]) -> str:
+    """In the order of the constraint, so that two who fold at the same time never want two rows crosswise."""
+    group = [name for name in place if name not in ("project_id", "span", "start", *extra)]
+    sums = [f"{name} = sums.{name} + excluded.{name}" for name in SUMS]
+    return f"""
+        INSERT INTO {table} AS sums ({", ".join((*extra, "span", "start", "project_id", *group, *SUMS))})
+        SELECT {"".join(f"{value}, " for value in extra.values())}%s, start / %s * %s AS beginning, project_id,
+        {", ".join(group)}, {", ".join(f"SUM({name})" for name in SUMS)}
+        FROM jobs_rollup WHERE id IN ({{ids}})
+        GROUP BY beginning, project_id, {", ".join(group)}
+        ORDER BY project_id, beginning, {", ".join(group)}
+        ON CONFLICT ({", ".join(place)}) DO UPDATE SET {", ".join(sums)}
+    """  # noqa: S608
+
+
+_FOLDS = (
+    _fold_into("jobs_rollup", PLACE, {"job_id": "''"}),
+    _fold_into("jobs_projectrollup", PROJECT_PLACE, {}),
+)
 _DELETE = "DELETE FROM jobs_rollup WHERE id IN ({ids})"
 
 
@@ -39,8 +52,9 @@ def fold(*, limit: int = AT_ONCE) -> int:
         taken = [int(row[0]) for row in cursor.fetchall()]
         if taken:
             ids = ", ".join(map(str, taken))
-            for span in TIERS:
-                cursor.execute(_FOLD.format(ids=ids), [span // 60, span, span])
+            for fold_into in _FOLDS:
+                for span in TIERS:
+                    cursor.execute(fold_into.format(ids=ids), [span // 60, span, span])
             cursor.execute(_DELETE.format(ids=ids))
     return len(taken)
 

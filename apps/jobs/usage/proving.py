@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 
 from apps.budgets.verifying import Difference, align, compare
-from apps.jobs.rollups import COUNTERS
+from apps.jobs.rollups import COUNTERS, SUMS
 from apps.jobs.usage.spans import DAY, QUARTER, TIERS, moment
 
 CHUNK = 5_000
@@ -20,6 +20,7 @@ _MONEY = (
 _SUMS = ", ".join(f"SUM({name})" for name in _MONEY)
 _PLACE = ("start", "project_id", "api_key_id", "model", "kind", "status", "error_code")
 _OWNER = _PLACE[:3]
+_KIND = (*_PLACE[:2], *_PLACE[3:])
 
 Rows = Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]
 
@@ -38,13 +39,16 @@ def differences() -> Iterator[list[Difference]]:
     for name, tier in zip(("hours", "days"), others, strict=True):
         yield from _compared([(f"quarter hours and {name}", COUNTERS)], quarters, tier)
         quarters = _tier(QUARTER)
+    for span in TIERS:
+        pair = (f"keys and project, {span // 60} min", SUMS)
+        yield from _compared([pair], _of_project("jobs_rollup", span), _of_project("jobs_projectrollup", span))
 
 
 def _compared(pairs: list[tuple[str, tuple[str, ...]]], *streams: Rows) -> Iterator[list[Difference]]:
     """Streams two by two: each pair has a name, and the names of its values."""
     for place, values in align(*streams):
-        subject = f"{moment(place[0]):%Y-%m-%d %H:%M}, project {place[1]}, key {place[2]}" + "".join(
-            f", {word}" for word in place[3:] if word
+        subject = f"{moment(place[0]):%Y-%m-%d %H:%M}, project {place[1]}" + "".join(
+            f", key {word}" if isinstance(word, int) else f", {word}" for word in place[2:] if word
         )
         found: list[Difference] = []
         for number, (what, names) in enumerate(pairs):
@@ -85,6 +89,12 @@ def _tier(span: int) -> Rows:
     sums = ", ".join(f"SUM({name})" for name in COUNTERS)
     source = f"SELECT start / {DAY} * {DAY} AS start, project_id, api_key_id, {sums} FROM jobs_rollup"  # noqa: S608
     return _read(f"{source} WHERE span = {span // 60}", _OWNER)
+
+
+def _of_project(table: str, span: int) -> Rows:
+    """Roll-ups whatever their key."""
+    sums = ", ".join(f"SUM({name})" for name in SUMS)
+    return _read(f"SELECT {', '.join(_KIND)}, {sums} FROM {table} WHERE span = {span // 60}", _KIND)  # noqa: S608
 
 
 def _quarter(column: str) -> str:

@@ -4,19 +4,20 @@ Each question takes the same number of queries however much there is: one for th
 the names of keys and of projects where it is grouped by them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import add, itemgetter
+from operator import add, itemgetter, neg, sub
 from typing import Any, Literal, get_args
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from apps.jobs.rollups import SUMS
-from apps.jobs.usage import names, spans
+from apps.jobs.usage import names, plans, spans
 from apps.jobs.usage.figures import COLUMNS, STATUSES, Figures, figures
-from apps.jobs.usage.spans import StepName, Stretch
+from apps.jobs.usage.plans import Plan
+from apps.jobs.usage.spans import DAY, HOUR, QUARTER, StepName
 
 Dimension = Literal["project", "key", "model", "kind", "status", "error_code"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
@@ -34,10 +35,15 @@ def _summed(names: Sequence[str]) -> str:
 
 
 _SUMS = {False: _summed(SUMS), True: _summed((*_PLAIN, *_MONEY))}
+_NUMBER = COLUMNS.index("requests")
+_REQUESTS = "CAST(SUM(requests) AS BIGINT)"
 MOST_ROWS = 20_000
 """An answer with more is for a narrower question."""
-Key = tuple[int, tuple[Any, ...]]
-"""A step's beginning (Unix seconds; 0 without steps) and the values of a group."""
+MOST_READ = 3 * MOST_ROWS
+"""Of whole days with groups, read for longer steps."""
+_TOO_MUCH = f"This would be more than {MOST_ROWS:,} rows; ask for less time, longer steps or fewer groups."
+Place = tuple[int, tuple[Any, ...]]
+"""The number of a step (0 without steps) and the values of a group."""
 
 
 class TooMuch(ValueError):
@@ -98,11 +104,11 @@ def series(
     start, end = spans.widen(since, until, step, zone)
     pieces = spans.stretches(zone, start, end)
     steps = list(spans.starts(pieces, step, zone))
-    found = _ask(scope, pieces, step, group_by, zone, plain=plain)
+    borders = [*steps, end]
+    found = _ask(scope, plans.of_steps(borders, HOUR if step == "hour" else DAY), group_by, plain=plain)
     if not group_by:
-        found = {(moment, ()): _NOTHING for moment in steps} | found
-    ends = dict(zip(steps, [*steps[1:], end], strict=True))
-    rows = _rows_of(found, group_by, ends)
+        found = {(number, ()): _NOTHING for number in range(len(steps))} | found
+    rows = _rows_of(found, group_by, borders)
     return Series(spans.moment(start), spans.moment(end), tuple(map(spans.moment, steps)), rows)
 
 
@@ -114,12 +120,10 @@ def totals(
     Raises TooMuch.
     """
     start, end = spans.floor(since, spans.QUARTER), spans.ceiling(until, spans.QUARTER)
-    found = _ask(
-        scope, [Stretch(start, max(start + spans.QUARTER, end), 0)], None, group_by, ZoneInfo("UTC"), plain=plain
-    )
+    found = _ask(scope, plans.of_total(start, max(start + QUARTER, end)), group_by, plain=plain)
     if not group_by:
         found = found or {(0, ()): _NOTHING}
-    return _rows_of(found, group_by, {})
+    return _rows_of(found, group_by, ())
 
 
 def quarters(since: datetime, until: datetime) -> tuple[datetime, datetime]:
@@ -144,8 +148,8 @@ def top(
 _NOTHING = figures([0] * len(COLUMNS), {})
 
 
-def _rows_of(found: Mapping[Key, Figures], group_by: Sequence[Dimension], ends: Mapping[int, int]) -> tuple[Row, ...]:
-    """In order, with names for ids. `ends` has the end of each step."""
+def _rows_of(found: Mapping[Place, Figures], group_by: Sequence[Dimension], borders: Sequence[int]) -> tuple[Row, ...]:
+    """In order, with names for ids. Without borders there are no steps."""
     known: dict[Dimension, dict[Any, names.Name]] = {}
     for place, dimension in enumerate(group_by):
         values = {group[place] for _, group in found}
@@ -155,13 +159,14 @@ def _rows_of(found: Mapping[Key, Figures], group_by: Sequence[Dimension], ends: 
             known[dimension] = names.of_projects(values)
         else:
             known[dimension] = {value: names.Name(value, value) for value in values}
+    moments = [spans.moment(border) for border in borders]
     rows = []
-    for (moment, group), each in sorted(found.items(), key=itemgetter(0)):
+    for (step, group), each in sorted(found.items(), key=itemgetter(0)):
         named = {dimension: known[dimension][value] for dimension, value in zip(group_by, group, strict=True)}
         rows.append(
             Row(
-                starts_at=spans.moment(moment) if ends else None,
-                ends_at=spans.moment(ends[moment]) if ends else None,
+                starts_at=moments[step] if moments else None,
+                ends_at=moments[step + 1] if moments else None,
                 group={dimension: name.wire for dimension, name in named.items()},
                 labels={dimension: name.label for dimension, name in named.items()},
                 figures=each,
@@ -170,80 +175,96 @@ def _rows_of(found: Mapping[Key, Figures], group_by: Sequence[Dimension], ends: 
     return tuple(rows)
 
 
-def _ask(
-    scope: Scope,
-    pieces: Sequence[Stretch],
-    step: StepName | None,
-    group_by: Sequence[Dimension],
-    zone: ZoneInfo,
-    *,
-    plain: bool,
-) -> dict[Key, Figures]:
-    where, parameters = _where(scope, pieces, step)
+def _ask(scope: Scope, plan: Plan, group_by: Sequence[Dimension], *, plain: bool) -> dict[Place, Figures]:
     columns = [_COLUMN.get(each, each) for each in group_by]
-    grouped = ", ".join([f"{_step(pieces, step)} AS step", *columns])
-    numbers = ", ".join(str(number + 1) for number in range(1 + len(columns)))
-    sums: dict[Key, list[int]] = {}
-    question = (
-        f"SELECT {grouped}, {_SUMS[plain]} FROM jobs_rollup WHERE {where} GROUP BY {numbers} LIMIT {MOST_ROWS + 1}"  # noqa: S608
-    )
-    found = _rows(question, parameters)
+    by_key = scope.key_id is not None or "key" in group_by
+    sums: dict[Place, tuple[int, ...]] = {}
+    for place, sign, row in _counted(_parts(scope, plan, by_key), columns, _SUMS[plain], plan):
+        if place in sums:
+            sums[place] = tuple(map(add if sign > 0 else sub, sums[place], row))
+        else:
+            sums[place] = row if sign > 0 else tuple(map(neg, row))
+    found = {place: each for place, each in sums.items() if each[_NUMBER]}
     if len(found) > MOST_ROWS:
-        raise TooMuch(f"This would be more than {MOST_ROWS:,} rows; ask for less time, longer steps or fewer groups.")
-    for row in found:
-        key = (_begins(row[0], pieces, step, zone), tuple(row[1 : 1 + len(columns)]))
-        here = row[1 + len(columns) :]
-        sums[key] = list(map(add, sums[key], here)) if key in sums else list(here)
-    errors: dict[Key, dict[str, int]] = {}
+        raise TooMuch(_TOO_MUCH)
     if plain:
-        return {key: figures(each, {}) for key, each in sums.items()}
-    counted = f"SELECT {grouped}, error_code AS code, CAST(SUM(requests) AS BIGINT) FROM jobs_rollup"  # noqa: S608
-    for row in _rows(f"{counted} WHERE {where} AND error_code <> '' GROUP BY {numbers}, code", parameters):
-        key = (_begins(row[0], pieces, step, zone), tuple(row[1 : 1 + len(columns)]))
-        codes = errors.setdefault(key, {})
-        codes[row[-2]] = codes.get(row[-2], 0) + row[-1]
-    return {key: figures(each, errors.get(key, {})) for key, each in sums.items()}
+        return {place: figures(each, {}) for place, each in found.items()}
+    errors: dict[Place, Counter[str]] = {}
+    failed = [replace(part, where=f"{part.where} AND error_code > ''") for part in _parts(scope, plan, by_key)]
+    for (step, group), sign, (number,) in _counted(failed, [*columns, "error_code AS code"], _REQUESTS, plan):
+        errors.setdefault((step, group[:-1]), Counter())[group[-1]] += sign * number
+    return {place: figures(each, +errors.get(place, Counter())) for place, each in found.items()}
 
 
-def _where(scope: Scope, pieces: Sequence[Stretch], step: StepName | None) -> tuple[str, list[int | str]]:
-    start, end = pieces[0].start, pieces[-1].end
-    ranges = [(0, start, end)]
-    ranges += [
-        (each.span // 60, each.start, each.end) for each in spans.cover(start, end, spans.coarsest(pieces, step))
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of one table and span."""
+
+    span: int
+    slot: str
+    """SQL for what tells the step."""
+    source: str
+    where: str
+    parameters: Sequence[int | str]
+
+
+def _parts(scope: Scope, plan: Plan, by_key: bool) -> list[_Part]:
+    """What is not folded, what most is read from, and the single hours and quarter hours, in this order."""
+    whose, parameters = _whose(scope)
+    sums = "jobs_rollup" if by_key else "jobs_projectrollup"
+
+    def part(span: int, slot: str, source: str, when: str, *times: int) -> _Part:
+        return _Part(span, slot, source, f"span = {span // 60} AND {when}{whose}", [*times, *parameters])
+
+    between = "start >= %s AND start < %s"
+    parts = [
+        part(0, f"start / {QUARTER}", "jobs_rollup", between, plan.borders[0], plan.borders[-1]),
+        part(plan.tier, f"start / {plan.tier}", sums, between, plan.rounded[0], plan.rounded[-1]),
     ]
-    clauses = ["(" + " OR ".join(["span = %s AND start >= %s AND start < %s"] * len(ranges)) + ")"]
-    parameters: list[int | str] = [value for each in ranges for value in each]
+    for span, starts in ((HOUR, plan.hours), (QUARTER, plan.quarters)):
+        if starts:
+            # Whole numbers of our own, written out: SQLite takes no more than 32,766 parameters.
+            parts.append(part(span, f"start / {plan.edge}", sums, f"start IN ({', '.join(map(str, starts))})"))
+    return parts
+
+
+def _counted(
+    parts: Sequence[_Part], columns: Sequence[str], sums: str, plan: Plan
+) -> Iterator[tuple[Place, int, tuple[int, ...]]]:
+    """Sums of a group, the step that they count for, and whether they are added or taken away. One query."""
+    numbers = ", ".join(str(number + 2) for number in range(1 + len(columns)))
+    names = "".join(f", {name}" for name in columns)
+    selects = [
+        f"SELECT {place}, {part.slot}{names}, {sums} FROM {part.source} WHERE {part.where} GROUP BY {numbers}"  # noqa: S608
+        for place, part in enumerate(parts)
+    ]
+    rows = _rows(
+        f"{' UNION ALL '.join(selects)} LIMIT {MOST_READ + 1}", [value for part in parts for value in part.parameters]
+    )
+    if len(rows) > MOST_READ:
+        raise TooMuch(_TOO_MUCH)
+    end = 2 + len(columns)
+    for row in rows:
+        group, values = row[2:end], row[end:]
+        if row[0] == 0:
+            yield (plan.step_of_moment(row[1] * QUARTER), group), 1, values
+        elif row[0] == 1:
+            yield (plan.step_of_rollup(row[1] * plan.tier), group), 1, values
+        else:
+            for step, sign in plan.edges[row[1]]:
+                yield (step, group), sign, values
+
+
+def _whose(scope: Scope) -> tuple[str, list[int | str]]:
+    clauses, parameters = "", list[int | str]()
     if scope.projects is not None:
-        clauses.append(f"project_id IN ({', '.join(['%s'] * len(scope.projects)) or 'NULL'})")
+        clauses += f" AND project_id IN ({', '.join(['%s'] * len(scope.projects)) or 'NULL'})"
         parameters += scope.projects
     for column, value in (("api_key_id", scope.key_id), ("model", scope.model), ("kind", scope.kind)):
         if value is not None:
-            clauses.append(f"{column} = %s")
+            clauses += f" AND {column} = %s"
             parameters.append(value)
-    return " AND ".join(clauses), parameters
-
-
-def _step(pieces: Sequence[Stretch], step: StepName | None) -> str:
-    """SQL for the step a row is in: the beginning of a local hour, or the number of a local day. Whole numbers only."""
-    if step is None:
-        return "0"
-    if step == "hour":
-        each = [f"start - (start + {int(piece.offset)}) %% {spans.HOUR}" for piece in pieces]
-    else:
-        each = [f"(start + {int(piece.offset)}) / {spans.DAY}" for piece in pieces]
-    if len(each) == 1:
-        return each[0]
-    cases = [f"WHEN start < {int(piece.end)} THEN {sql}" for piece, sql in zip(pieces, each, strict=True)]
-    return f"CASE {' '.join(cases)} END"
-
-
-def _begins(value: int, pieces: Sequence[Stretch], step: StepName | None, zone: ZoneInfo) -> int:
-    """The beginning of the step that SQL has named."""
-    if step is None:
-        return 0
-    if step == "hour":
-        return max(value, next(piece.start for piece in reversed(pieces) if piece.start <= value + spans.HOUR - 1))
-    return spans.day_start(spans.step_of(spans.day_number(value), step), zone)
+    return clauses, parameters
 
 
 def _rows(statement: str, parameters: Sequence[int | str]) -> list[tuple[Any, ...]]:

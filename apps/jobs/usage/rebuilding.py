@@ -54,7 +54,8 @@ def _rebuild(actor: str, now: datetime) -> int:
         if connection.vendor == "postgresql":
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         # The snapshot begins here: what is deleted is of jobs that are read, and what comes later is left alone.
-        cursor.execute("DELETE FROM jobs_rollup WHERE status <> %s", [facts.REFUSED])
+        for table in ("jobs_rollup", "jobs_projectrollup"):
+            cursor.execute(f"DELETE FROM {table} WHERE status <> %s", [facts.REFUSED])  # noqa: S608
         jobs, rows = 0, _counted()
         while batch := list(islice(rows, AT_ONCE)):
             jobs += len(batch)

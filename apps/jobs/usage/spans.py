@@ -1,7 +1,7 @@
 """Steps of local time, and which roll-ups cover them exactly. Pure; moments are Unix seconds.
 
 Every time zone of today is ahead of or behind UTC by a multiple of 15 minutes, so the days of any zone are sums of
-quarter hours; where its offsets are whole hours they are sums of hours, and in UTC itself roll-ups of their own.
+quarter hours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,6 @@ StepName = Literal["hour", "day", "week", "month"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 QUARTER, HOUR, DAY = 900, 3600, 86_400
 TIERS = (DAY, HOUR, QUARTER)
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +101,6 @@ def day_start(day: date, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time.min, zone).timestamp())
 
 
-def day_number(number: int) -> date:
-    """The day that many days after 1 January 1970."""
-    return _EPOCH + timedelta(days=number)
-
-
 def hour_start(pieces: Sequence[Stretch], moment: int) -> int:
     """The beginning of the local hour that the moment is in; where clocks change by half an hour, of what is left."""
     piece = next(piece for piece in pieces if piece.start <= moment < piece.end)
@@ -117,17 +111,6 @@ def hour_end(pieces: Sequence[Stretch], moment: int) -> int:
     """Its end."""
     piece = next(piece for piece in pieces if piece.start <= moment < piece.end)
     return min(piece.end, moment - (moment + piece.offset) % HOUR + HOUR)
-
-
-def coarsest(pieces: Sequence[Stretch], step: StepName | None) -> int:
-    """The longest span whose roll-ups never lie across a border of the steps."""
-    if step is None:
-        return DAY
-    most = HOUR if step == "hour" else DAY
-    borders = [piece.offset for piece in pieces] + [piece.start for piece in pieces[1:]]
-    return next(
-        span for span in TIERS if (span <= most and all(border % span == 0 for border in borders)) or span == QUARTER
-    )
 
 
 def cover(start: int, end: int, longest: int) -> list[Range]:
