@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
+from django.db import connection
 from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 from pytest_django.plugin import blocking_manager_key
@@ -64,15 +65,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The test database, and what it holds when it is new."""
+    """The test database, if any test wants it, and what it holds when it is new."""
     with django_db_blocker.unblock():
-        shipped.remember()
-        MIGRATED.keep()
+        if connection.introspection.table_names():
+            shipped.remember()
+            MIGRATED.copy()
 
 
 @pytest.fixture(scope="session")
-def migrated(django_db_setup: None) -> Migrated:
+def migrated(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Migrated:
     """Tables for services that start: `migrated.give(data_dir)`."""
+    with django_db_blocker.unblock():
+        MIGRATED.make()
     return MIGRATED
 
 

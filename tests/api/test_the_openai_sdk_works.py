@@ -267,7 +267,7 @@ def test_a_function_is_called_and_its_result_answered(
 
 def test_streamed_calls_are_assembled_by_the_sdk(openai: OpenAI, marker: str) -> None:
     wanted = [{"name": "get_weather", "input": {"city": "Oslo " * 40}}, {"name": "now"}]
-    prompt = f"[[tools: {json.dumps(wanted)}]] {marker}"
+    prompt = f"[[tools: {json.dumps(wanted)}]] [[rate: 40]] {marker}"
     with openai.chat.completions.stream(model="sonnet", messages=said(prompt), tools=[WEATHER, NOW]) as stream:
         pieces = [event.arguments_delta for event in stream if event.type == "tool_calls.function.arguments.delta"]
         message = stream.get_final_completion().choices[0].message

@@ -14,7 +14,7 @@ from apps.jobs.models import Job, JobEvent
 from apps.keys.models import ApiKey
 from tests.jobs.conftest import Ask, both_databases, followed, text_of
 from tests.jobs.fake_engine import FakeEngine
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_async
 
 
 def _numbers(events: list[Event]) -> list[int]:
@@ -174,10 +174,12 @@ def test_following_leaves_nothing_behind(atlas: ApiKey, ask: Ask, worker: Worker
         hub = following._hubs[asyncio.get_running_loop()]
         assert not hub._tails
         assert not hub._bells
-        await asyncio.sleep(0.1)
-        assert await asyncio.to_thread(lambda: dict(valkey.client().pubsub_numsub(valkey.bell(job.pk)))) == {
-            valkey.bell(job.pk): 0
-        }
+        bell = valkey.bell(job.pk)
+
+        async def nobody_listens() -> bool:
+            return await asyncio.to_thread(lambda: dict(valkey.client().pubsub_numsub(bell))) == {bell: 0}
+
+        await eventually_async(nobody_listens)
 
     asyncio.run(watch())
 

@@ -22,6 +22,14 @@ def part(program: Program, *words: str) -> psutil.Process:
     return min(found, key=lambda process: process.create_time())
 
 
+def computed(program: Program) -> float:
+    """Seconds of computing that a start took, for the machine may be busy with something else.
+
+    It does little but load modules, one process after the other, so on an idle machine it takes about as long.
+    """
+    return sum(sum(part(program, name).cpu_times()[:2]) for name in ("serve", "run_web"))
+
+
 @pytest.fixture(scope="module")
 def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo")
@@ -46,14 +54,12 @@ def test_the_first_start_shows_an_admin_and_a_key_once_and_the_next_start_is_fas
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
     before = secret.read_text()
+    made = computed(first)
     assert first.stop() == 0
 
     again = serve()
     started(again)
-    # Computing time, because the machine may be busy with something else: a start does little but load modules, one
-    # process after the other, so on an idle machine it takes about as long.
-    took = sum(sum(part(again, name).cpu_times()[:2]) for name in ("serve", "run_web"))
-    assert took < 5
+    assert computed(again) < made / 1.4, "the tables are not looked at again"
     assert "password" not in again.output
     assert "API key" not in again.output
     assert client(again, key).get("/v1/models").status == 200

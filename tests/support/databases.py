@@ -18,9 +18,14 @@ class Migrated:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def keep(self) -> None:
-        """Keep the test database as it is now; it has to be new."""
-        self._file.unlink(missing_ok=True)
+    def make(self) -> None:
+        """Migrate an empty one, unless there is a copy."""
+        if not self._file.exists():
+            with default_database(f"sqlite:///{self._file}"):
+                call_command("migrate", verbosity=0)
+
+    def copy(self) -> None:
+        """Copy the test database, which has to be new."""
         with connection.cursor() as cursor:
             cursor.execute("VACUUM INTO %s", [str(self._file)])
 

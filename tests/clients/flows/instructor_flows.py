@@ -39,7 +39,7 @@ def test_a_typed_answer(mode: instructor.Mode) -> None:
 
 
 def test_a_partial_answer_grows() -> None:
-    content = '[[tool: PartialUser {"name": "Zoë Maria", "age": 5}]] [[piece: 1]]'
+    content = '[[tool: PartialUser {"name": "Zoë Maria", "age": 5}]] [[piece: 1]] [[rate: 20]]'
     parts = list(
         client(instructor.Mode.TOOLS).chat.completions.create_partial(
             model="sonnet", response_model=User, messages=[{"role": "user", "content": content}]
