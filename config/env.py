@@ -73,6 +73,14 @@ class Env:
         "`DATA_DIR/secret_key`.",
         secret=True,
     )
+    secret_key_fallbacks: tuple[str, ...] = _setting(
+        "DJANGO_SECRET_KEY_FALLBACKS",
+        "",
+        _names,
+        "Earlier secret keys, separated by commas, newest first: what was made under them still holds (API keys, the "
+        "record, encrypted secrets, sessions, links).",
+        secret=True,
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         "ALLOWED_HOSTS",
         "localhost,127.0.0.1,[::1]",

@@ -4,11 +4,8 @@ import hashlib
 import os
 import sys
 from decimal import Decimal
-from typing import Any
 
-import environ
-
-from config import generics, logs, paths, version
+from config import databases, generics, logs, paths, version
 from config.env import ROOT, Env
 
 generics.allow()
@@ -19,6 +16,7 @@ VERSION = version.current()
 # -- the install
 DATA_DIR = paths.prepare_data_dir(ENV.data_dir)
 SECRET_KEY = ENV.secret_key or paths.secret_key(DATA_DIR)
+SECRET_KEY_FALLBACKS = list(ENV.secret_key_fallbacks)
 RUNTIME_DIR = paths.runtime_dir(DATA_DIR)
 DEMO = ENV.demo
 DEBUG = False
@@ -124,34 +122,11 @@ TEMPLATES = [
 SERVES_WEB = sys.argv[1:2] == ["run_web"]
 
 
-def _sqlite() -> dict[str, Any]:
-    # IMMEDIATE and WAL together give no lock errors under parallel writers; either one alone does.
-    pragmas = ("journal_mode=WAL", "synchronous=NORMAL", "mmap_size=134217728", "cache_size=-8192", "temp_store=MEMORY")
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "service.sqlite3",
-        "CONN_MAX_AGE": 60,
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "".join(f"PRAGMA {pragma};" for pragma in pragmas),
-        },
-    }
-
-
-def _postgres() -> dict[str, Any]:
-    database: dict[str, Any] = dict(environ.Env.db_url_config(ENV.database_url))
-    options = database.setdefault("OPTIONS", {})
-    if SERVES_WEB:
-        # Each ASGI request owns a thread; a pool keeps their connections few. It must not cross a fork, so only here.
-        options["pool"] = {"min_size": 2, "max_size": 16, "timeout": 10}
-    else:
-        database["CONN_MAX_AGE"] = 60
-        database["CONN_HEALTH_CHECKS"] = True
-    return database
-
-
-DATABASES = {"default": _postgres() if ENV.database_url else _sqlite()}
+DATABASES = {
+    "default": databases.postgres(ENV.database_url, serves_web=SERVES_WEB)
+    if ENV.database_url
+    else databases.sqlite(DATA_DIR / "service.sqlite3")
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Valkey: cache, channel layer, doorbell

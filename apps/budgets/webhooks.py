@@ -33,6 +33,8 @@ class Post:
     url: str
     secret: str
     body: bytes
+    earlier_secrets: tuple[str, ...] = ()
+    """Of receivers that do not know the new one yet."""
 
 
 def new_secret() -> str:
@@ -41,9 +43,13 @@ def new_secret() -> str:
 
 
 def signature(post: Post, *, timestamp: int) -> str:
-    """`v1,` and the base-64 HMAC-SHA256 of `id.timestamp.body` under the secret. `timestamp`: Unix seconds."""
+    """`v1,` and the base-64 HMAC-SHA256 of `id.timestamp.body` under the secret. `timestamp`: Unix seconds.
+
+    Where there are earlier secrets, one for each, with spaces between them, as the standard has it.
+    """
     message = f"{post.id}.{timestamp}.".encode() + post.body
-    return "v1," + base64.b64encode(hmac.digest(_key(post.secret), message, sha256)).decode()
+    macs = [hmac.digest(_key(secret), message, sha256) for secret in (post.secret, *post.earlier_secrets)]
+    return " ".join(f"v1,{base64.b64encode(mac).decode()}" for mac in macs)
 
 
 async def send(

@@ -3,12 +3,8 @@
 The message is https://www.standardwebhooks.com's, from `apps.budgets.webhooks`; the secret is the project's.
 """
 
-import base64
-import hmac
 from datetime import datetime
-from hashlib import sha256
 
-from django.conf import settings
 from django.db import transaction
 
 from apps.audit import services as audit
@@ -19,6 +15,7 @@ from apps.jobs.events import dumps
 from apps.jobs.models import Job
 from apps.jobs.taskmodels import Delivery
 from apps.jobs.wire import job_object
+from apps.keys import signing
 from apps.keys.models import Project
 
 _aside = sending.Aside("webhooks")
@@ -33,9 +30,8 @@ class NothingToDeliver(Exception):
 
 
 def secret(project: Project) -> str:
-    """What signs the project's webhooks: the same on every node, nothing that is stored."""
-    digest = hmac.digest(settings.SECRET_KEY.encode(), f"webhook of project {project.pk}".encode(), sha256)
-    return f"whsec_{base64.b64encode(digest).decode()}"
+    """What receivers check the project's webhooks with."""
+    return signing.webhook_secrets(project)[0]
 
 
 def announce(*, job: Job, now: datetime) -> None:
@@ -74,7 +70,8 @@ def _post(delivery: Delivery) -> Post:
     job = delivery.job
     told = {"type": f"job.{job.status}", "timestamp": (job.finished_at or job.created_at).isoformat()}
     body = dumps({**told, "data": job_object(job)}).encode()
-    return Post(id=f"msg_{job.pk}", url=delivery.url, secret=secret(job.project), body=body)
+    today, *earlier = signing.webhook_secrets(job.project)
+    return Post(id=f"msg_{job.pk}", url=delivery.url, secret=today, earlier_secrets=tuple(earlier), body=body)
 
 
 def _note(delivery: Delivery, error: str, *, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from apps.audit import services as audit
 from apps.audit.sealing import Raced
 from apps.budgets import services as budgets
 from apps.capabilities import services as capabilities
-from apps.jobs import artifacts, deliveries, health, idempotency, sessions, usage, valkey
+from apps.jobs import artifacts, database, deliveries, health, idempotency, sessions, usage, valkey
 from apps.jobs.batches import feeding
 from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.ids import floor_id
@@ -48,6 +48,7 @@ def sweep(*, node: str, now: datetime) -> None:
     deliveries.deliver_aside(now=now)
     sessions.prune(now=now)
     artifacts.prune_sometimes(now=now)
+    database.checkpoint()
     try:
         close_lost_jobs(closer=node, where=Q(lease_until__lte=now), now=now)
         health.forget_silent_workers(now=now)

@@ -1,5 +1,6 @@
 """New keys as rows. Who issues and rotates them writes the record."""
 
+import hmac
 from datetime import datetime
 
 from django.conf import settings
@@ -38,3 +39,10 @@ def check(key: ApiKey) -> None:
 def digest_of(text: str) -> str:
     """What this install stores of a key."""
     return secrets.digest(text, pepper=secrets.pepper(settings.SECRET_KEY))
+
+
+def is_digest(kept: str, text: str) -> bool:
+    """Whether that is kept of this key, under today's secret key or an earlier one. As slow for every wrong one."""
+    known = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    digests = [secrets.digest(text, pepper=secrets.pepper(each)) for each in known]
+    return sum(hmac.compare_digest(each, kept) for each in digests) > 0  # all of them are compared

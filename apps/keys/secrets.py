@@ -67,7 +67,7 @@ def checksum(body: str) -> str:
     return "".join(reversed(digits))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def pepper(secret_key: str) -> bytes:
     """The server-side secret of the digests, derived from SECRET_KEY so that a stolen table alone proves nothing."""
     return hmac.digest(secret_key.encode(), b"claude-code-api-service keys pepper v1", hashlib.sha256)

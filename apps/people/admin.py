@@ -10,7 +10,6 @@ from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit import services as audit
 from apps.audit.changes import diff
@@ -18,6 +17,7 @@ from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import deed, links
 from apps.keys.models import Membership
 from apps.people import secondfactor
+from apps.people.models import SecondFactor
 from apps.people.records import of_user
 
 POWERS = ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]
@@ -108,7 +108,7 @@ class UserAdmin(_OnRecord, DjangosUsers):  # type: ignore[type-arg]  # takes non
     actions = ["remove_second_factor"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        devices = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed=True)
         users: QuerySet[User] = super().get_queryset(request).annotate(has_second_factor=Exists(devices))
         return users
 

@@ -1,5 +1,7 @@
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from django.db import connection
 from pytest_django import Settings
 
 from apps.jobs import sweep
@@ -75,3 +77,12 @@ def _closed_job(key: ApiKey, at: datetime) -> Job:
     for number, (kind, data) in enumerate([("started", {"model": "m"}), ("token", {"text": "hi"})], 1):
         JobEvent.objects.create(job=job, sequence_number=number, type=kind, data=data)
     return job
+
+
+def test_sqlite_s_log_is_emptied_by_the_sweep_so_that_requests_need_not(atlas: ApiKey, ask: Ask, now: datetime) -> None:
+    job = ask(atlas)
+    file = Path(connection.settings_dict["NAME"])
+    assert job.pk.encode() not in file.read_bytes(), "it is in the log"
+
+    sweep.sweep(node="n", now=now)
+    assert job.pk.encode() in file.read_bytes()

@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from django_otp.oath import totp
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit.models import AuditEvent
 from apps.people import secondfactor
+from apps.people.models import SecondFactor
 from tests.people.conftest import PASSWORD
 
 
@@ -24,8 +24,8 @@ def sign_in(browser: Client, name: str, password: str = PASSWORD, door: str = "/
 
 def code_of(user: User) -> str:
     """What the authenticator shows, as if it was never asked before."""
-    device = TOTPDevice.objects.get(user=user)
-    TOTPDevice.objects.filter(user=user).update(last_t=-1)
+    device = SecondFactor.objects.get(user=user)
+    SecondFactor.objects.filter(user=user).update(last_t=-1)
     return f"{totp(device.bin_key, t0=0, step=device.step):06}"
 
 
@@ -36,7 +36,7 @@ def totp_of(key: str) -> str:
 
 def wrong_code(user: User) -> str:
     """A code that the authenticator shows at no time near now."""
-    key = TOTPDevice.objects.get(user=user).bin_key
+    key = SecondFactor.objects.get(user=user).bin_key
     now = int(time.time())
     near = {totp(key, step=30, t0=0, drift=drift) for drift in range(-5, 6)}
     return next(f"{code:06}" for code in range(now % 1000, 10**6) if code not in near)

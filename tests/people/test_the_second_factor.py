@@ -2,12 +2,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
-from apps.people import pending
+from apps.keys.encryption import PREFIX
+from apps.people import pending, secondfactor
+from apps.people.models import SecondFactor
 from tests.people.cast import code_of, codes_on, deeds, enrol, is_in, sign_in, wrong_code
 from tests.people.conftest import PASSWORD
 
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def forget_haste() -> None:
     """What django-otp remembers of failures, to make the next attempt wait."""
-    for devices in (TOTPDevice, StaticDevice):
+    for devices in (SecondFactor, StaticDevice):
         devices.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
 
 
@@ -30,10 +32,10 @@ def test_it_is_turned_on_with_the_password_and_a_first_code(browser: Client, bob
     shown = browser.post("/login/enrol/", {"password": PASSWORD})
     assert "<svg" in shown.content.decode()
     assert "no-store" in shown.headers["Cache-Control"]
-    assert not TOTPDevice.objects.get(user=bob).confirmed
+    assert not SecondFactor.objects.get(user=bob).confirmed
     codes = codes_on(browser.post("/login/enrol/", {"code": code_of(bob)}))
     assert len(set(codes)) == 10
-    assert TOTPDevice.objects.get(user=bob).confirmed
+    assert SecondFactor.objects.get(user=bob).confirmed
     assert [event.target_id for event in deeds("second_factor.enrolled")] == ["bob"]
 
 
@@ -42,14 +44,14 @@ def test_a_wrong_first_code_turns_nothing_on(browser: Client, bob: User) -> None
     browser.post("/login/enrol/", {"password": PASSWORD})
     answer = browser.post("/login/enrol/", {"code": wrong_code(bob)})
     assert "This code is not right" in answer.content.decode()
-    assert not TOTPDevice.objects.get(user=bob).confirmed
+    assert not SecondFactor.objects.get(user=bob).confirmed
 
 
 def test_a_session_that_was_left_open_cannot_turn_it_on(browser: Client, bob: User) -> None:
     sign_in(browser, "bob")
     answer = browser.post("/login/enrol/", {"password": "a guess"})
     assert "This is not your password." in answer.content.decode()
-    assert not TOTPDevice.objects.filter(user=bob).exists()
+    assert not SecondFactor.objects.filter(user=bob).exists()
 
 
 def test_the_password_alone_lets_nobody_in(browser: Client, alice: User) -> None:
@@ -134,9 +136,9 @@ def test_it_is_turned_off_with_the_password(browser: Client, bob: User) -> None:
     sign_in(browser, "bob")
     enrol(bob)
     browser.post("/account/second-factor/off/", {"password": "a guess"})
-    assert TOTPDevice.objects.filter(user=bob).exists()
+    assert SecondFactor.objects.filter(user=bob).exists()
     browser.post("/account/second-factor/off/", {"password": PASSWORD})
-    assert not TOTPDevice.objects.filter(user=bob).exists()
+    assert not SecondFactor.objects.filter(user=bob).exists()
     assert not StaticToken.objects.exists()
     assert [event.actor for event in deeds("second_factor.removed")] == ["user:bob"]
 
@@ -185,4 +187,43 @@ def test_nobody_enrols_for_somebody_else_with_half_a_login(browser: Client, alic
     sign_in(browser, "alice")
     assert browser.get("/login/enrol/").headers["Location"].startswith("/login/")
     assert browser.post("/login/enrol/", {"code": code_of(alice)}).status_code == 302
-    assert TOTPDevice.objects.filter(user=alice).count() == 1
+    assert SecondFactor.objects.filter(user=alice).count() == 1
+
+
+def test_its_secret_is_encrypted_where_it_lies(bob: User, settings: Settings) -> None:
+    enrol(bob)
+    device = SecondFactor.objects.get(user=bob)
+    assert device.key.startswith(PREFIX)
+    assert device.bin_key.hex() not in device.key
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another secret key" * 3
+    assert secondfactor.verify(user=bob, code=code_of(bob)) == "totp", "an operator may change the secret key"
+
+
+def test_recovery_codes_work_on_when_the_secret_key_changes(bob: User, settings: Settings) -> None:
+    first, second, *_ = enrol(bob)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another secret key" * 3
+    assert secondfactor.verify(user=bob, code=first) == "recovery code"
+    with pytest.raises(secondfactor.WrongCode):
+        secondfactor.verify(user=bob, code=first)
+    forget_haste()
+    assert secondfactor.verify(user=bob, code=second) == "recovery code"
+
+
+def test_a_secret_whose_key_is_lost_says_so_and_counts_no_failure(bob: User, settings: Settings) -> None:
+    enrol(bob)
+    code = code_of(bob)
+    settings.SECRET_KEY = "another secret key" * 3
+    with pytest.raises(secondfactor.Unreadable, match="recovery code"):
+        secondfactor.verify(user=bob, code=code)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_second_factors_from_before_are_encrypted_by_the_migration(bob: User) -> None:
+    enrol(bob)
+    secret = SecondFactor.objects.get(user=bob).bin_key
+    try:
+        call_command("migrate", "people", "zero", verbosity=0)
+        assert SecondFactor.objects.get(user=bob).key == secret.hex()
+    finally:
+        call_command("migrate", "people", verbosity=0)
+    assert SecondFactor.objects.get(user=bob).bin_key == secret

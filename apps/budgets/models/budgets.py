@@ -11,6 +11,7 @@ from django.db.models import Q
 from apps.budgets.fitting import Rule, increased
 from apps.budgets.periods import Cycle, period_name
 from apps.keys import rotation
+from apps.keys.encryption import EncryptedTextField
 from apps.keys.models import ApiKey, Project
 
 MOST_MICROUSD = 10**15
@@ -130,7 +131,7 @@ class Budget(models.Model):
         validators=[URLValidator(schemes=["https"])],
         help_text="Where alerts are posted, signed. Only https, only public addresses.",
     )
-    webhook_secret = models.CharField(max_length=100, blank=True)
+    webhook_secret = EncryptedTextField(purpose="budget.webhook_secret", max_length=100, blank=True)
     emails = models.CharField(
         "e-mail addresses",
         max_length=1000,
