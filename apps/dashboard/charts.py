@@ -178,7 +178,11 @@ def outcomes(found: Series, *, now: datetime) -> Chart:
 
 def spark(rows: Sequence[Row], of: Callable[[Figures], float | None]) -> tuple[str, str]:
     """A line and the area below it as SVG paths in a box of 100 by 24; empty where nothing happened."""
-    values = [of(row.figures) or 0 for row in rows]
+    return spark_of([of(row.figures) or 0 for row in rows])
+
+
+def spark_of(values: Sequence[float]) -> tuple[str, str]:
+    """The same of mere values."""
     most = max(values, default=0)
     if not most or len(values) < 2:
         return "", ""

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from apps.budgets.managing import Terms as BudgetTerms
@@ -14,7 +15,7 @@ from apps.budgets.models.budgets import MOST_MICROUSD, MOST_TOKENS, Period
 from apps.budgets.periods import Cycle, period_name
 from apps.claude.catalog import MODELS
 from apps.dashboard import figures
-from apps.keys.models import ApiKey, Project
+from apps.keys.models import ApiKey, Project, Role
 from apps.keys.networks import validate_networks
 from apps.keys.rates import Limits
 from apps.keys.rotation import LONGEST_OVERLAP
@@ -219,6 +220,36 @@ class IncreaseForm(forms.Form):
         for name, limit in limits.items():
             if limit is None:
                 del self.fields[name]
+
+
+class RoleForm(forms.Form):
+    """A role in a project."""
+
+    role = forms.ChoiceField(choices=[(str(role), str(role).capitalize()) for role in Role], initial=str(Role.MEMBER))
+
+
+class MemberForm(RoleForm):
+    """A new member: somebody who can log in already."""
+
+    person = forms.CharField(
+        label="User name or e-mail address",
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )
+    field_order = ("person", "role")
+
+    def clean_person(self) -> User:
+        """Raises ValidationError for nobody, and for an address that several share."""
+        text = self.cleaned_data["person"]
+        people = User.objects.filter(is_active=True)
+        found = list(people.filter(username=text)) or list(people.filter(email__iexact=text)[:2])
+        if not found:
+            raise ValidationError(
+                "Nobody of this name can log in. An operator makes accounts in the admin, under Users."
+            )
+        if len(found) > 1:
+            raise ValidationError("Several people have this address: give the user name.")
+        return found[0]
 
 
 def take_faults(form: forms.Form, error: ValidationError) -> None:

@@ -1,71 +1,94 @@
-"""Whether anything changed in a project, for any number of open pages: one look at the database for all of them."""
+"""That something changed in a project, for any number of open pages: one subscription for all of a process."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from logging import getLogger
 
-from django.db import Error, connections
+from apps.jobs import valkey
+from apps.jobs.pubsub import Subscriber
 
-from apps.dashboard.queries.jobs import pulse
-
-LOOK_SECONDS = 1.0
-
-logger = getLogger(__name__)
+CALM_SECONDS = 1.0
+"""A page is told at once, and then at most this often: what happens meanwhile is told together."""
 
 
 @dataclass(eq=False, slots=True)
 class _Watch:
-    """One project, while anybody looks at it."""
+    """One page's wish to hear of some projects; None: of all."""
 
-    watchers: int = 0
+    ids: frozenset[int] | None
     bell: asyncio.Event = field(default_factory=asyncio.Event)
-    task: "asyncio.Task[None] | None" = None
 
 
-_watches: dict[tuple[int, int], _Watch] = {}
+class _Hub:
+    """All watching of one event loop. It asks nobody anything: it is told."""
+
+    def __init__(self) -> None:
+        self._watches: dict[int | None, set[_Watch]] = {}
+        self._effective = False
+        self._channel = valkey.news()
+        self._subscriber = Subscriber(self._heard)
+        self._task = asyncio.create_task(self._subscriber.run())
+
+    def attach(self, watch: _Watch) -> None:
+        """Tell the page from now on; the first time as soon as nothing can be missed any more."""
+        if not self._watches:
+            self._subscriber.add(self._channel)
+        elif self._effective:
+            watch.bell.set()
+        for place in self._places(watch):
+            self._watches.setdefault(place, set()).add(watch)
+
+    def detach(self, watch: _Watch) -> None:
+        """Tell it nothing more. After the last one nothing is listened to."""
+        for place in self._places(watch):
+            self._watches[place].discard(watch)
+            if not self._watches[place]:
+                del self._watches[place]
+        if not self._watches:
+            self._effective = False
+            self._subscriber.remove(self._channel)
+
+    def _heard(self, _channel: str, message: str | None) -> None:
+        if message is None:  # subscribed, perhaps anew: whatever happened before may have been missed
+            self._effective = True
+            for watches in self._watches.values():
+                _ring(watches)
+        elif message.isdigit():
+            _ring(self._watches.get(int(message), ()))
+            _ring(self._watches.get(None, ()))
+
+    @staticmethod
+    def _places(watch: _Watch) -> Sequence[int | None]:
+        return (None,) if watch.ids is None else tuple(watch.ids)
 
 
-async def changes(project_id: int, *, patience_seconds: float) -> AsyncGenerator[bool, None]:
-    """True whenever something changed, False when nothing did for so long."""
-    place = (id(asyncio.get_running_loop()), project_id)
-    watch = _watches.setdefault(place, _Watch())
-    watch.watchers += 1
-    watch.task = watch.task or asyncio.ensure_future(_look_forever(project_id, watch))
+def _ring(watches: "set[_Watch] | tuple[()]") -> None:
+    for watch in watches:
+        watch.bell.set()
+
+
+async def changes(ids: Sequence[int] | None) -> AsyncGenerator[None, None]:
+    """Once as soon as nothing can be missed any more, then whenever something changed in one of these projects."""
+    hub, watch = _hub(), _Watch(None if ids is None else frozenset(ids))
+    hub.attach(watch)
     try:
         while True:
-            bell = watch.bell
-            try:
-                async with asyncio.timeout(patience_seconds):
-                    await bell.wait()
-            except TimeoutError:
-                yield False
-            else:
-                yield True
+            await watch.bell.wait()
+            watch.bell.clear()
+            yield
+            await asyncio.sleep(CALM_SECONDS)
     finally:
-        watch.watchers -= 1
-        if not watch.watchers:
-            watch.task.cancel()
-            _watches.pop(place, None)
+        hub.detach(watch)
 
 
-async def _look_forever(project_id: int, watch: _Watch) -> None:
-    seen = ""
-    while True:
-        try:
-            found = await asyncio.to_thread(_look, project_id)
-        except Error as error:
-            logger.warning("could not look for changes: %s", error)
-        else:
-            if seen and found != seen:
-                bell, watch.bell = watch.bell, asyncio.Event()
-                bell.set()
-            seen = found
-        await asyncio.sleep(LOOK_SECONDS)
+_hubs: dict[asyncio.AbstractEventLoop, _Hub] = {}
 
 
-def _look(project_id: int) -> str:
-    try:
-        return pulse(project_id)
-    finally:
-        connections.close_all()
+def _hub() -> _Hub:
+    """The running loop's hub. It ends with its loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        for closed in [each for each in _hubs if each.is_closed()]:
+            del _hubs[closed]
+        _hubs[loop] = _Hub()
+    return _hubs[loop]

@@ -7,10 +7,11 @@ from apps.dashboard.views import (
     batches,
     budgets,
     capabilities,
+    everywhere,
     home,
     jobs,
     keys,
-    live,
+    members,
     overview,
     playground,
     refused,
@@ -19,11 +20,9 @@ from apps.dashboard.views import (
 app_name = "dashboard"
 of_a_project: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="overview"),
-    path("live", live.project, name="live"),
     path("search", home.search, name="search"),
     path("jobs", jobs.index, name="jobs"),
     path("jobs/<str:job_id>", jobs.one, name="job"),
-    path("jobs/<str:job_id>/feed", live.job, name="job-feed"),
     path("jobs/<str:job_id>/cancel", jobs.cancel, name="job-cancel"),
     path("jobs/<str:job_id>/approvals/<str:call_id>", jobs.decide, name="job-decide"),
     path("jobs/<str:job_id>/artifacts/<path:name>", jobs.artifact, name="job-artifact"),
@@ -47,10 +46,20 @@ of_a_project: list[URLPattern | URLResolver] = [
     path("budgets/<int:budget_id>/increase", budgets.increase, name="budget-increase"),
     path("budgets/<int:budget_id>/switch", budgets.switch, name="budget-switch"),
     path("budgets/<int:budget_id>/holds/<int:hold_id>/release", budgets.release, name="hold-release"),
+    path("members", members.index, name="members"),
+    path("members/add", members.add, name="member-add"),
+    path("members/<int:member_id>/change", members.change, name="member-change"),
+    path("members/<int:member_id>/remove", members.remove, name="member-remove"),
     path("audit", audit.index, name="audit"),
+]
+of_all: list[URLPattern | URLResolver] = [
+    path("", everywhere.overview, name="all"),
+    path("jobs", everywhere.jobs, name="all-jobs"),
+    path("search", everywhere.search, name="all-search"),
 ]
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("all/", include(of_all)),
     path("p/<slug:slug>/", include(of_a_project)),
 ]

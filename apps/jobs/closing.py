@@ -53,7 +53,7 @@ def close_queued(*, job: Job, outcome: spec.Outcome, now: datetime) -> bool:
     """End a job that no worker has taken, and tell its followers. False when it is not queued any more."""
     terminal = close(job=job, outcome=outcome, events=(), where=Q(status=Status.QUEUED), now=now)
     if terminal:
-        transaction.on_commit(lambda: eventlog.announce(job.id, [terminal]))
+        transaction.on_commit(lambda: eventlog.announce(job.id, [terminal], project_id=job.project_id))
     return terminal is not None
 
 
@@ -74,7 +74,7 @@ def close_lost(*, job: Job, closer: str, where: Q, now: datetime) -> bool:
     ours = Q(status=Status.IN_PROGRESS, worker=closer)
     terminal = close(job=job, outcome=outcome, events=events, where=ours, now=now)
     if terminal:
-        eventlog.announce(job.id, [*events, terminal])
+        eventlog.announce(job.id, [*events, terminal], project_id=job.project_id)
     return terminal is not None
 
 

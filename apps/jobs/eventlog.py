@@ -15,7 +15,7 @@ from redis import ResponseError
 from redis.asyncio.client import Pipeline as AsyncPipeline
 
 from apps.claude.spec import Call
-from apps.jobs import valkey
+from apps.jobs import news, valkey
 from apps.jobs.events import Event, dumps
 
 KEEP_SECONDS = 600
@@ -76,7 +76,7 @@ def read(job_id: str) -> list[Event]:
         return []
 
 
-def announce(job_id: str, events: Sequence[Event]) -> None:
+def announce(job_id: str, events: Sequence[Event], *, project_id: int) -> None:
     """Make `events`, which end with the terminal one, the whole log, and ring.
 
     Followers notice within seconds without it: when Valkey is away this only writes to the service's log.
@@ -89,6 +89,7 @@ def announce(job_id: str, events: Sequence[Event]) -> None:
             append(pipe, job_id, event)
         pipe.expire(key, KEEP_SECONDS)
         pipe.publish(valkey.bell(job_id), "")
+        news.add(pipe, project_id)
         pipe.execute()
     except valkey.ERRORS as error:
         logging.getLogger(__name__).warning("the end of %s could not be announced: %s", job_id, error)

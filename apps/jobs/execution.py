@@ -137,7 +137,7 @@ class Worker:
             return None
 
     async def _work(self, job: Job) -> None:
-        transcript = self._writer.open(job.id)
+        transcript = self._writer.open(job.id, project_id=job.project_id)
         if job.kind == TaskRequest.kind:
             self._tasks.add(job.id)
         try:

@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.budgets.services import BudgetExceeded
 from apps.claude.spec import Outcome
-from apps.jobs import admission, eventlog, idempotency, refusals, repeats, routes, sessions, usage, valkey
+from apps.jobs import admission, eventlog, idempotency, news, refusals, repeats, routes, sessions, usage, valkey
 from apps.jobs.admission import Denied
 from apps.jobs.batches.places import Place
 from apps.jobs.closing import close_queued
@@ -99,6 +99,7 @@ def submit(
             if once:
                 idempotency.remember(key=key, once=once, target=job.id, instead_of=failed, now=now)
             transaction.on_commit(ring)
+            news.tell(job.project_id)
     except idempotency.Raced:
         return submit(key=key, request=request, request_id=request_id, now=now, lane=lane, once=once)
     except (Denied, BudgetExceeded, RateLimited) as refused:
@@ -187,6 +188,7 @@ def cancel(*, job: Job, now: datetime) -> bool:
     marked = Job.objects.running().filter(pk=job.pk).update(cancel_requested_at=now)
     if marked:
         transaction.on_commit(partial(eventlog.tell_workers, cancel=job.pk))
+        news.tell(job.project_id)
     return bool(marked)
 
 

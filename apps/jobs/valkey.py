@@ -51,6 +51,11 @@ def control() -> str:
     return f"{settings.VALKEY_PREFIX}control"
 
 
+def news() -> str:
+    """The channel that says in which project something happened."""
+    return f"{settings.VALKEY_PREFIX}news"
+
+
 def workers() -> str:
     """The hash of all workers' heartbeats."""
     return f"{settings.VALKEY_PREFIX}workers"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from redis.asyncio.client import Pipeline
 
 from apps.claude import spec
-from apps.jobs import eventlog, valkey
+from apps.jobs import eventlog, news, valkey
 from apps.jobs.events import Event, dumps
 
 JOIN_SECONDS = 0.03
@@ -32,6 +32,7 @@ class Transcript:
     """Everything one running job has said, kept until the job is closed and its log is complete."""
 
     job_id: str
+    project_id: int
     writer: "Writer"
     events: list[Event] = field(default_factory=list)
     sent: int = 0
@@ -104,9 +105,9 @@ class Writer:
         self._doubtful = False
         """Whether a send failed, so that only Valkey knows what arrived."""
 
-    def open(self, job_id: str) -> Transcript:
+    def open(self, job_id: str, *, project_id: int) -> Transcript:
         """A transcript for a job that begins to run."""
-        transcript = self._open[job_id] = Transcript(job_id, self)
+        transcript = self._open[job_id] = Transcript(job_id, project_id, self)
         return transcript
 
     def end(self, transcript: Transcript, terminal: Event) -> None:
@@ -199,6 +200,8 @@ class Writer:
             if closed or not transcript.sent:
                 pipe.expire(valkey.stream(job_id), eventlog.KEEP_SECONDS if closed else eventlog.MAX_AGE_SECONDS)
             pipe.publish(valkey.bell(job_id), "")
+            if any(event.type in news.TOLD for event in new):
+                news.add(pipe, transcript.project_id)
         return len(events)
 
     def _give_up(self) -> None:

@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import IntegrityError, transaction
 
 from apps.keys import records
-from apps.keys.models import Membership, Project, Role
+from apps.keys.models import Membership, Project, Role, oversees
 
 
 class AlreadyMember(Exception):
@@ -64,12 +64,17 @@ def projects_of(user: AbstractBaseUser | AnonymousUser) -> list[Project]:
 
 
 def role_of(*, user: AbstractBaseUser | AnonymousUser, project: Project) -> Role | None:
-    """What the person is in the project: a superuser owns every one. None: they must not learn that it exists."""
+    """What the person is in the project: a superuser owns every one, staff view each in which they are nothing else.
+
+    None: they must not learn that it exists.
+    """
     if not user.is_authenticated or not user.is_active:
         return None
     if getattr(user, "is_superuser", False):
         return Role.OWNER
     role = Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
+    if role is None and oversees(user):
+        return Role.VIEWER
     return Role(role) if role else None
 
 

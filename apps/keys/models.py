@@ -30,14 +30,20 @@ class Role(models.TextChoices):
     VIEWER = "viewer"
 
 
+def oversees(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Whether the person sees every project: staff and superusers. Only the latter may change anything in each."""
+    may_log_in = user.is_authenticated and user.is_active
+    return may_log_in and bool(getattr(user, "is_superuser", False) or getattr(user, "is_staff", False))
+
+
 class ProjectQuerySet(models.QuerySet["Project"]):
     """Questions about projects."""
 
     def of(self, user: AbstractBaseUser | AnonymousUser) -> ProjectQuerySet:
-        """Those the person may see: all for a superuser, their own for others, none for who may not log in."""
+        """Those the person may see: all for staff, their own for others, none for who may not log in."""
         if not user.is_authenticated or not user.is_active:
             return self.none()
-        if getattr(user, "is_superuser", False):
+        if oversees(user):
             return self.all()
         return self.filter(pk__in=Membership.objects.filter(user_id=user.pk).values("project_id"))
 

@@ -100,21 +100,39 @@
     event.detail.headers["X-CSRFToken"] = document.body.dataset.csrf;
   });
 
-  // -- what lives follows the project: a word from the server that something changed, and the parts ask anew
-  if (one("[data-follows]") && document.body.dataset.live) {
-    let source = null;
-    let waiting = 0;
-    const refresh = () => {
-      if (document.hidden) return;
-      for (const part of all("[data-follows]")) htmx.trigger(part, "changed");
+  // -- a line to the server that comes back by itself. It is let go while nobody looks.
+  // `address` is asked anew each time, `heard` gets each frame; a line that was refused is not tried again.
+  const listen = (address, heard) => {
+    let socket = null;
+    let pause = 0;
+    let timer = 0;
+    const open = () => {
+      clearTimeout(timer);
+      if (socket || document.hidden) return;
+      const mine = socket = new WebSocket(new URL(address(), location.href.replace(/^http/, "ws")));
+      mine.onmessage = (event) => { pause = 0; heard(JSON.parse(event.data), stop); };
+      mine.onclose = (event) => {
+        if (socket !== mine) return;
+        socket = null;
+        if (event.code === 4401 || event.code === 4404) return stop();
+        pause = Math.min(15000, pause * 2 || 500);
+        timer = setTimeout(open, pause * (0.5 + Math.random()));
+      };
     };
-    const listen = () => {
-      source ??= new EventSource(document.body.dataset.live);
-      source.onmessage = () => { clearTimeout(waiting); waiting = setTimeout(refresh, 150); };
-    };
-    const rest = () => { source?.close(); source = null; };
-    addEventListener("visibilitychange", () => (document.hidden ? rest() : (refresh(), listen())));
+    const rest = () => { clearTimeout(timer); const mine = socket; socket = null; mine?.close(); };
+    const look = () => (document.hidden ? rest() : open());
+    const stop = () => { rest(); removeEventListener("visibilitychange", look, true); };
+    addEventListener("visibilitychange", look, true);
     addEventListener("pagehide", rest);
-    listen();
+    addEventListener("pageshow", (event) => event.persisted && open());
+    open();
+  };
+  window.dashboard = { listen };
+
+  // -- what lives follows the project: a word that something changed, and the parts ask anew
+  if (one("[data-follows]") && document.body.dataset.live) {
+    listen(() => document.body.dataset.live, () => {
+      for (const part of all("[data-follows]")) htmx.trigger(part, "changed");
+    });
   }
 }

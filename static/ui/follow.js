@@ -17,43 +17,40 @@
     return holder.content.firstElementChild;
   };
 
-  if (job?.dataset.feed && window.EventSource) {
-    let last = null;
-    const source = new EventSource(job.dataset.feed);
+  if (job?.dataset.feed) {
+    let last = Number(job.dataset.after);
     const story = () => document.getElementById("story");
 
-    source.addEventListener("step", (event) => {
-      const { step, html } = JSON.parse(event.data);
+    const step = (anchor, html) => {
       const was = atBottom();
       const made = element(html);
-      const there = document.getElementById(step);
+      const there = document.getElementById(anchor);
       if (there) {
         for (const open of there.querySelectorAll("details[open] > pre, details[open] .code")) made.querySelector(`#${CSS.escape(open.id)}`)?.closest("details")?.setAttribute("open", "");
         there.replaceWith(made);
       } else story().append(made);
       for (const token of made.querySelectorAll('[name="csrfmiddlewaretoken"]')) token.value = document.body.dataset.csrf;
       htmx.process(made);
-      last = made;
-      carets(last);
+      carets(made);
       keepDown(was);
-    });
+    };
 
-    source.addEventListener("text", (event) => {
-      const { step, text } = JSON.parse(event.data);
+    const text = (anchor, words) => {
       const was = atBottom();
-      document.getElementById(step)?.querySelector("[data-text]")?.append(text);
+      document.getElementById(anchor)?.querySelector("[data-text]")?.append(words);
       keepDown(was);
-    });
+    };
 
-    source.addEventListener("end", async () => {
-      source.close();
-      await htmx.ajax("GET", job.dataset.self, { target: "#job", swap: "innerHTML" });
+    // A line that was cut is taken up again after the last event that is on the page: nothing is missed or told twice.
+    dashboard.listen(() => `${job.dataset.feed}?after=${last}`, (frame, stop) => {
+      if (frame.n <= last) return;
+      last = frame.n;
+      if (frame.type === "text") text(frame.step, frame.text);
+      else if (frame.type === "step") step(frame.step, frame.html);
+      else if (frame.type === "end") {
+        stop();
+        htmx.ajax("GET", job.dataset.self, { target: "#job", swap: "innerHTML" });
+      }
     });
-    // The server was restarted or the line was cut: what is missing is in the page itself.
-    source.addEventListener("error", () => {
-      source.close();
-      setTimeout(() => location.reload(), 2000);
-    });
-    addEventListener("pagehide", () => source.close());
   }
 }

@@ -24,9 +24,11 @@ def filled(db: None) -> Project:
     return Project.objects.get(slug="atlas")
 
 
-def person(name: str, project: Project | None = None, role: Role = Role.OWNER, *, superuser: bool = False) -> User:
+def person(
+    name: str, project: Project | None = None, role: Role = Role.OWNER, *, superuser: bool = False, staff: bool = False
+) -> User:
     """Somebody who can log in."""
-    user = User.objects.create_user(name, is_superuser=superuser, is_staff=superuser)
+    user = User.objects.create_user(name, is_superuser=superuser, is_staff=superuser or staff)
     if project is not None:
         members.add(project=project, user=user, role=role, actor="system", now=timezone.now())
     return user

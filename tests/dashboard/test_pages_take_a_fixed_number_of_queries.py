@@ -13,7 +13,8 @@ from django.utils import timezone
 from apps.dashboard.demo import filling, making
 from apps.dashboard.demo.cast import TEAMS
 from apps.jobs.models import Job
-from apps.keys.models import ApiKey, Project
+from apps.keys import members
+from apps.keys.models import ApiKey, Project, Role
 from tests.dashboard.conftest import person, window
 
 PAGES = {
@@ -25,9 +26,13 @@ PAGES = {
     "batches": 8,
     "capabilities": 10,
     "playground": 8,
+    "members": 8,
     "audit": 8,
 }
 """Most queries of each page."""
+
+
+OVER_ALL = {"all": 40, "all-jobs": 10}
 
 
 @pytest.fixture
@@ -56,6 +61,16 @@ def test_lists_do(alice: User, filled: Project) -> None:
         many = queries(alice, address(name))
         assert len(few[name]) == len(many), "\n".join([name, *many])
         assert len(many) <= most, "\n".join([name, *many])
+
+
+def test_pages_over_all_projects_do(filled: Project) -> None:
+    one, many, staff = person("alice", filled), person("mira"), person("stan", staff=True)
+    for project in Project.objects.all():
+        members.add(project=project, user=many, role=Role.VIEWER, actor="system", now=timezone.now())
+    for name, most in OVER_ALL.items():
+        few, more, all_ = (queries(user, reverse(f"dashboard:{name}")) for user in (one, many, staff))
+        assert len(few) == len(more) <= most, "\n".join(more)
+        assert len(all_) <= most, "\n".join(all_)
 
 
 def test_a_job_a_key_and_a_budget_do(alice: User, filled: Project) -> None:

@@ -7,7 +7,7 @@ from apps.keys import services
 from apps.keys.models import ApiKey, Project, Role
 from tests.dashboard.conftest import person, window
 
-PAGES = ("overview", "jobs", "refused", "keys", "budgets", "batches", "capabilities", "playground", "audit")
+PAGES = ("overview", "jobs", "refused", "keys", "budgets", "batches", "capabilities", "playground", "members", "audit")
 FOR_OWNERS = ("key-new", "budget-new", "audit")
 
 
@@ -85,7 +85,8 @@ def test_the_bare_address_leads_to_the_project_looked_at_last(atlas: Project) ->
     other, _ = services.ensure_project(slug="zeta", now=timezone.now())
     user = person("root", superuser=True)
     client = window(user)
-    assert client.get("/")["Location"] == "/p/atlas/"
+    assert client.get("/")["Location"] == "/all/"
+    assert window(person("alice", atlas)).get("/")["Location"] == "/p/atlas/"
     client.get(f"/p/{other.slug}/")
     assert client.get("/")["Location"] == "/p/zeta/"
 

@@ -77,7 +77,7 @@ def test_what_a_lost_worker_still_writes_reaches_nobody(atlas: ApiKey, ask: Ask,
     async def write_before_and_after() -> None:
         writer = Writer()
         sending = asyncio.create_task(writer.run())
-        transcript = writer.open(job.pk)
+        transcript = writer.open(job.pk, project_id=job.project_id)
         await transcript.emit(Text("before"))
         await transcript.emit(Metered(metered(run_spec(job), 1, estimated=True)))
         await asyncio.to_thread(eventually, lambda: keys.client().hlen(keys.calls(job.pk)))

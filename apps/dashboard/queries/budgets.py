@@ -70,10 +70,11 @@ def entries(budget: Budget, state: BudgetState, *, before: int | None) -> list[L
     return list((found.filter(pk__lt=before) if before else found)[: ENTRIES + 1])
 
 
-def alerts(project: Project, *, since: datetime | None = None, most: int = 5) -> list[Alert]:
-    """The newest ones of the project's budgets."""
-    budgets = Budget.objects.filter(project=project).values("pk")
-    found = Alert.objects.filter(window__budget__in=budgets).select_related("window__budget")
+def alerts(ids: Sequence[int] | None, *, since: datetime | None = None, most: int = 5) -> list[Alert]:
+    """The newest ones of the budgets of these projects; None: of all."""
+    found = Alert.objects.select_related("window__budget__project")
+    if ids is not None:
+        found = found.filter(window__budget__in=Budget.objects.filter(project_id__in=ids).values("pk"))
     if since is not None:
         found = found.filter(created_at__gte=since)
     return list(found.order_by("-pk")[:most])

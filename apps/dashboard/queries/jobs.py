@@ -58,13 +58,13 @@ def listed(project: Project, filters: Filters, *, before: str = "", size: int = 
     jobs = filters.apply(Job.objects.of(project)).newest_first()
     if before:
         jobs = jobs.filter(pk__lt=before)
-    found = list(_light(jobs)[: size + 1])
+    found = list(light(jobs)[: size + 1])
     return Slice(found[:size], found[size - 1].pk if len(found) > size else None)
 
 
 def running(project: Project, *, most: int = 8) -> list[Job]:
     """What runs or waits now, oldest first: it has two small indexes of its own."""
-    return list(_light(Job.objects.of(project).unfinished().order_by("pk"))[:most])
+    return list(light(Job.objects.of(project).unfinished().order_by("pk"))[:most])
 
 
 def one(project: Project, job_id: str) -> Job | None:
@@ -80,13 +80,6 @@ def calls(job: Job) -> list[Call]:
 def keys_of(project: Project) -> list[ApiKey]:
     """For the filter: the newest keys."""
     return list(ApiKey.objects.filter(project=project).only("public_id", "name", "revoked_at").order_by("-pk")[:100])
-
-
-def pulse(project_id: int) -> str:
-    """Changes whenever a job of the project comes, starts or ends. Two index look-ups."""
-    newest = Job.objects.filter(project_id=project_id).order_by("-pk").values_list("pk", flat=True).first()
-    still = Job.objects.filter(project_id=project_id).unfinished().order_by("pk").values_list("pk", "status")[:500]
-    return f"{newest}:{hash(tuple(still))}"
 
 
 def prompt_of(job: Job) -> str:
@@ -107,6 +100,6 @@ def _words(content: object) -> str:
     return " ".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
 
 
-def _light(jobs: JobQuerySet) -> JobQuerySet:
+def light(jobs: JobQuerySet) -> JobQuerySet:
     """Without the texts of answers: a page of a hundred long ones would weigh megabytes."""
-    return jobs.select_related("api_key").defer("result", "details", "route", "grant", "error_message")
+    return jobs.select_related("api_key", "project").defer("result", "details", "route", "grant", "error_message")

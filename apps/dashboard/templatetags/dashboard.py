@@ -140,6 +140,19 @@ def amount(value: int | None, measure: str) -> SafeString:
     return format_html('{} <span class="unit">tokens</span>', count(value))
 
 
+@register.simple_tag
+def share(part: int, whole: int) -> SafeString:
+    """A part in per cent, with both where somebody points at it."""
+    return format_html('<span class="num" title="{} of {}">{}</span>', part, whole, figures.percent(part, whole))
+
+
+@register.simple_tag
+def change(now: int, before: int | None) -> SafeString:
+    """Against the period before, whose sum is there where somebody points at it."""
+    words = figures.change(now, before or 0) or ("new" if now else "–")
+    return format_html('<span class="num" title="{} before">{}</span>', figures.exact_money(before or 0), words)
+
+
 @register.filter
 def compact(number: float | None) -> str:
     """A count as mere text."""

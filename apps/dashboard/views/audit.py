@@ -10,7 +10,7 @@ from apps.keys.models import Role
 
 
 @require_GET
-@page(Role.OWNER)
+@page(Role.OWNER, or_staff=True)
 def index(request: HttpRequest, visit: Visit) -> HttpResponse:
     """The list."""
     filters = queries.Filters.read(request.GET)

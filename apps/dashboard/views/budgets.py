@@ -27,7 +27,7 @@ def index(request: HttpRequest, visit: Visit) -> HttpResponse:
         "section": "budgets",
         "standings": [each for each in standings if each.budget.active],
         "inactive": [each for each in standings if not each.budget.active],
-        "alerts": queries.alerts(visit.project, most=10),
+        "alerts": queries.alerts([visit.project.pk], most=10),
     }
     return show(request, visit, "budgets", context)
 

@@ -19,14 +19,19 @@ LAST = "dashboard_project"
 @require_GET
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The project looked at last, else the first one."""
+    """The project looked at last; else the only one there is, or all of them."""
     theirs = Project.objects.of(request.user)
     last = request.session.get(LAST)
     slug = theirs.filter(slug=last).values_list("slug", flat=True).first() if last else None
-    slug = slug or theirs.order_by("slug").values_list("slug", flat=True).first()
-    if slug is None:
-        return render(request, "dashboard/nothing.html")
-    return redirect("dashboard:overview", slug)
+    if slug:
+        return redirect("dashboard:overview", slug)
+    match list(theirs.order_by("slug").values_list("slug", flat=True)[:2]):
+        case []:
+            return render(request, "dashboard/nothing.html")
+        case [only]:
+            return redirect("dashboard:overview", only)
+        case _:
+            return redirect("dashboard:all")
 
 
 @require_GET
@@ -44,5 +49,5 @@ def search(request: HttpRequest, visit: Visit) -> HttpResponse:
         return redirect("dashboard:key", slug, key.public_id)
     for name in ("session", "batch"):
         if text and Job.objects.of(visit.project).filter(**{f"{name}_id": text}).exists():
-            return redirect(f"{reverse('jobs', args=[slug])}?{urlencode({name: text})}")
+            return redirect(f"{reverse('dashboard:jobs', args=[slug])}?{urlencode({name: text})}")
     return show(request, visit, "search", {"text": text}, status=404)

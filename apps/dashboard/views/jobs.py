@@ -102,6 +102,11 @@ def decide(request: HttpRequest, visit: Visit, job_id: str, call_id: str) -> Htt
         messages.info(request, str(error))
     else:
         messages.success(request, "Denied." if decision == "deny" else "Approved; the job goes on.")
+    match request.POST.get("back"):
+        case "overview":
+            return redirect("dashboard:overview", visit.project.slug)
+        case "all":
+            return redirect("dashboard:all")
     return redirect("dashboard:job", visit.project.slug, job_id)
 
 

@@ -1,15 +1,18 @@
 """The overview: how much, of what, how well, and what needs somebody."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from apps.dashboard import charts, figures, ranges
 from apps.dashboard.queries import budgets, jobs
 from apps.dashboard.queries import usage as queries
 from apps.dashboard.queries.usage import Usage
+from apps.dashboard.queries.waiting import waiting
 from apps.dashboard.shell import show
 from apps.dashboard.views.home import LAST
 from apps.dashboard.visits import Visit, page
@@ -35,36 +38,47 @@ class Stat:
 @require_GET
 @page()
 def overview(request: HttpRequest, visit: Visit) -> HttpResponse:
-    """The page. htmx asks for what runs now alone."""
-    running = [(job, jobs.prompt_of(job)) for job in jobs.running(visit.project)]
+    """The page. htmx asks for what waits for a word, and what runs now, alone."""
+    ids = [visit.project.pk]
+    happening = {
+        "running": [(job, jobs.prompt_of(job)) for job in jobs.running(visit.project)],
+        "waiting": waiting(ids, works_in=ids if visit.works else (), now=visit.now),
+        "here": reverse("dashboard:overview", args=[visit.project.slug]),
+    }
     if request.headers.get("HX-Request"):
-        return show(request, visit, "overview#running", {"running": running})
+        return show(request, visit, "overview#happening", happening)
     if request.session.get(LAST) != visit.project.slug:
         request.session[LAST] = visit.project.slug
     period = ranges.read(request.GET, now=visit.now)
     by = GROUPS.get(request.GET.get("by", ""), "model")
-    measure = charts.MEASURES.get(request.GET.get("show", ""), charts.MEASURES["spend"])
-    scope = Scope([visit.project.pk])
+    scope = Scope(ids)
     usage = queries.of(scope, period, by=by)
     context: dict[str, Any] = {
         "section": "overview",
-        "running": running,
-        "stats": stats(usage),
-        "usage": usage,
-        "chart": charts.stacked(measure, usage.grouped, by=by, now=visit.now, before=usage.steps_before),
-        "small_charts": [charts.outcomes(usage.steps, now=visit.now), charts.latency(usage.steps, now=visit.now)],
-        "by": by,
+        **happening,
+        **figures_of(request, usage, by=by, now=visit.now),
         "groups": GROUPS,
-        "measure": measure,
-        "measures": charts.MEASURES.values(),
         "budgets": budgets.standings(visit.project, now=visit.now, active_only=True, most=4),
-        "alerts": budgets.alerts(visit.project, since=period.start, most=3),
+        "alerts": budgets.alerts(ids, since=period.start, most=3),
         "top_keys": queries.top(scope, period, "key", known=usage.grouped if by == "key" else None),
         "top_models": queries.top(scope, period, "model", known=usage.grouped if by == "model" else None),
-        "errors": _errors(usage),
         **ranges.context(period),
     }
     return show(request, visit, "overview", context)
+
+
+def figures_of(request: HttpRequest, usage: Usage, *, by: Dimension, now: datetime) -> dict[str, Any]:
+    """The large figures and the charts, as the address asks for them."""
+    measure = charts.MEASURES.get(request.GET.get("show", ""), charts.MEASURES["spend"])
+    return {
+        "stats": stats(usage),
+        "chart": charts.stacked(measure, usage.grouped, by=by, now=now, before=usage.steps_before),
+        "small_charts": [charts.outcomes(usage.steps, now=now), charts.latency(usage.steps, now=now)],
+        "by": by,
+        "measure": measure,
+        "measures": charts.MEASURES.values(),
+        "errors": _errors(usage),
+    }
 
 
 def _errors(usage: Usage) -> list[tuple[str, int]]:

@@ -86,7 +86,7 @@ def _finish(batch_id: str, now: datetime) -> bool:
         for name, value in facts.items():
             setattr(batch, name, value)
         _record(batch, now)
-        transaction.on_commit(lambda: eventlog.announce(batch_id, [terminal_event(batch)]))
+        transaction.on_commit(lambda: eventlog.announce(batch_id, [terminal_event(batch)], project_id=batch.project_id))
     return True
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.budgets import services as budgets
 from apps.budgets.fitting import Amounts
-from apps.jobs import idempotency
+from apps.jobs import idempotency, news
 from apps.jobs.admission import HOLD_GRACE, MINIMUM
 from apps.jobs.batches import feeding
 from apps.jobs.batches.items import NewItem, row
@@ -59,6 +59,7 @@ def create(
         if once:
             idempotency.remember(key=key, once=once, target=batch.id, now=now)
         _record("batch.submitted", key, batch, {"items": len(items), "held_microusd": held}, now=now)
+        news.tell(batch.project_id)
     return batch
 
 
@@ -91,6 +92,7 @@ def cancel(*, batch: Batch, now: datetime) -> bool:
         if not Batch.objects.filter(pk=batch.pk, status__in=waiting, finalizing_at=None).update(**ending):
             return False
         _record("batch.cancelled", batch.api_key, batch, {}, now=now)
+        news.tell(batch.project_id)
     feeding.feed(batch_id=batch.pk, now=now)
     return True
 
