@@ -150,6 +150,13 @@ class Env:
         _text,
         "The Claude Code CLI. Empty: the one that is installed with the service.",
     )
+    claude_cli_version: str = _setting(
+        "CLAUDE_CLI_VERSION",
+        "",
+        _text,
+        "The version that tasks are run with; with any other CLI they are refused. Empty: the one that this release "
+        "was tested with.",
+    )
     claude_home: Path = _setting(
         "CLAUDE_HOME",
         "~/.claude",
@@ -202,6 +209,13 @@ class Env:
         _approvers,
         "Who says yes to a waiting call. `key`: any key of its project, or a person who works in it; `other`: not the "
         "key that runs the task; `member`: people only.",
+    )
+    webhook_hosts: tuple[str, ...] = _setting(
+        "WEBHOOK_HOSTS",
+        "",
+        _names,
+        "Hosts of your own network that webhooks may be posted to, by the names that stand in their URLs, separated by "
+        "commas. All others have to be at public addresses.",
     )
     artifact_days: int = _setting("ARTIFACT_DAYS", "7", _count, "How long files that tasks left are kept.")
     artifact_max_gb: int = _setting(

@@ -33,6 +33,7 @@ ANTHROPIC_AUTH_TOKEN = ENV.anthropic_auth_token
 CLAUDE_CODE_OAUTH_TOKEN = ENV.claude_code_oauth_token
 ANTHROPIC_BASE_URL = ENV.anthropic_base_url
 CLAUDE_CLI_PATH = ENV.claude_cli_path
+CLAUDE_CLI_VERSION = ENV.claude_cli_version
 CLAUDE_HOME = ENV.claude_home
 CAPABILITY_DIRS = ENV.capability_dirs
 MCP_SERVERS = ENV.mcp_servers
@@ -42,6 +43,7 @@ DEFAULT_MODEL = ENV.default_model
 JOB_TIMEOUT_SECONDS = ENV.job_timeout_seconds
 JOB_IDLE_SECONDS = ENV.job_idle_seconds
 JOB_MAX_COST_MICROUSD = int(Decimal(ENV.job_max_cost_usd) * 1_000_000)
+WEBHOOK_HOSTS = ENV.webhook_hosts
 APPROVAL_SECONDS = ENV.approval_seconds
 APPROVAL_BY = ENV.approval_by
 ARTIFACT_DAYS = ENV.artifact_days
@@ -259,10 +261,7 @@ SPECTACULAR_SETTINGS = {
             "cancelled",
         ],
     },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "apps.api.schema.everywhere.describe",
-    ],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "apps.api.schema.everywhere.describe"],
 }
 
 # -- language, time, logs

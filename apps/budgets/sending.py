@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from django.conf import settings
 from django.core import mail
 from django.db import DatabaseError, connection, models
+from yarl import URL
 
 from apps.budgets import webhooks
 from apps.budgets.webhooks import NotDelivered, Post
+from apps.claude import outside
 
 MOST_ATTEMPTS = 10
 """Over about five hours."""
@@ -72,8 +75,13 @@ def claim(row: Attempted, *, now: datetime) -> bool:
 
 
 async def send_hook(post: Post, timestamp: int) -> None:
-    """Post it to the outside."""
-    await webhooks.send(post, timestamp=timestamp)
+    """Post it to the outside, or to a host inside that the operator has named (WEBHOOK_HOSTS)."""
+    inside = URL(post.url).host in settings.WEBHOOK_HOSTS
+    await webhooks.send(post, timestamp=timestamp, allowed=_anywhere if inside else outside.is_public)
+
+
+def _anywhere(_address: str) -> bool:
+    return True
 
 
 def post_all(posts: Sequence[Post], send: SendHook, *, now: datetime) -> list[str]:

@@ -1,6 +1,7 @@
 """Posting an alert to somebody else's server, signed as https://www.standardwebhooks.com has it.
 
-Only https, and only to public addresses (`apps.claude.outside`). Redirects are not followed.
+Only https, and only to public addresses (`apps.claude.outside`) unless the operator names the host. Redirects are not
+followed.
 """
 
 import asyncio

@@ -8,6 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+TESTED_CLI_VERSION = "2.1.330"
+"""The CLI that this release was tested with, which its pinned claude-agent-sdk carries."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

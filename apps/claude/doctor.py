@@ -15,7 +15,6 @@ from apps.claude.live import CliUnfit, LiveProcess, RewindMissing, Workshop
 from apps.claude.spec import Event, RunSpec, Turn
 from apps.claude.tasks.seats import Place, Seats
 
-TESTED_CLI_VERSION = "2.1.330"
 _CALL_CAP_MICROUSD = 20_000
 
 
@@ -34,7 +33,7 @@ def examine(config: EngineConfig, *, call: bool) -> list[Check]:
         cli = catalog.locate_cli(config.cli_path)
     except catalog.CliMissing as missing:
         return [Check("cli", "fail", str(missing))]
-    checks = [_version(cli)]
+    checks = [_version(cli, config.tested_version)]
     runtime_dir = config.runtime_dir or temporary_runtime_dir()
     try:
         return [*checks, *_walls_and_features(config, cli, runtime_dir), *_upstream(config, call=call)]
@@ -49,7 +48,8 @@ def _walls_and_features(config: EngineConfig, cli: Path, runtime_dir: Path) -> l
     else:
         walls = Check("jail", "warn", f"{fault}: chat runs without a jail, tools will be refused")
     egress = Egress(upstream=config.upstream, credential=None)
-    seats = Seats(Place(cli, jail, fault, egress, runtime_dir, config.cache_dir), config.task_bounds.limits, 0)
+    place = Place(cli, jail, fault, egress, runtime_dir, config.cache_dir, config.tested_version)
+    seats = Seats(place, config.task_bounds.limits, 0)
     if jail and not asyncio.run(seats.ready()):
         walls = Check("jail", "warn", f"{seats.fault}: tasks will be refused")
     return [walls, *asyncio.run(_features(Workshop(cli, jail, egress, runtime_dir), config.model))]
@@ -62,13 +62,13 @@ def _upstream(config: EngineConfig, *, call: bool) -> list[Check]:
     return checks
 
 
-def _version(cli: Path) -> Check:
+def _version(cli: Path, tested: str) -> Check:
     done = subprocess.run([str(cli), "--version"], capture_output=True, text=True, timeout=30, check=False)
     version = done.stdout.split()[0] if done.returncode == 0 and done.stdout else ""
     if not version:
         return Check("cli", "fail", f"{cli} does not run: {done.stderr.strip()[:200]}")
-    if version != TESTED_CLI_VERSION:
-        return Check("cli", "warn", f"{version} at {cli}; this release was tested with {TESTED_CLI_VERSION}")
+    if version != tested:
+        return Check("cli", "warn", f"{version} at {cli}; proven is {tested}: tasks will be refused")
     return Check("cli", "ok", f"{version} at {cli}")
 
 

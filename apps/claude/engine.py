@@ -40,6 +40,8 @@ class EngineConfig:
     """Sockets and lanes, gone with the engine. None for one under the system's temporary directory: the path must be
     short, since a unix socket's may have 107 bytes, and open to the jail's uid, which a private directory is not."""
     cli_path: str | None = None
+    tested_version: str = catalog.TESTED_CLI_VERSION
+    """The version of the CLI that tasks are run with; with another one they are refused."""
     credential: Credential | None = None
     upstream: str = DEFAULT_UPSTREAM
     slots: int = 0
@@ -168,8 +170,17 @@ class Engine:
         self._pool = Pool(self._start_process, Limits(self.slots))
         self._pool.start()
         assert self.cli is not None
-        place = Place(self.cli, self.jail, self.jail_fault, self._egress, self._runtime_dir, self._config.cache_dir)
-        self._seats = Seats(place, self._config.task_bounds.limits, self._config.task_spares)
+        config = self._config
+        place = Place(
+            cli=self.cli,
+            jail=self.jail,
+            jail_fault=self.jail_fault,
+            egress=self._egress,
+            runtime_dir=self._runtime_dir,
+            cache_dir=config.cache_dir,
+            tested_version=config.tested_version,
+        )
+        self._seats = Seats(place, config.task_bounds.limits, config.task_spares)
 
     async def _close(self) -> None:
         if self._seats:
@@ -177,6 +188,10 @@ class Engine:
         if self._pool:
             await self._pool.close()
         await self._egress.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()  # such as the readers of a process whose start was interrupted
+        await asyncio.wait(left, timeout=1) if left else None
 
     async def _start_process(self) -> LiveProcess:
         assert self.cli is not None

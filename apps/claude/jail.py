@@ -39,6 +39,8 @@ class Jail:
     """A working bubblewrap."""
 
     bwrap: Path
+    cli_version: str = ""
+    """Of the CLI that has run in it; empty before it was tried."""
 
     def prefix(self, args_fd: int, uid: int = JAIL_UID) -> list[str]:
         """The command that becomes the jail; its arguments come through a file descriptor, out of /proc's sight."""
@@ -132,9 +134,10 @@ def probe(cli: Path, scratch: Path) -> Jail:
     finally:
         os.close(read_end)
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise JailBroken(f"bubblewrap failed: {said[-1] if said else f'exit status {done.returncode}'}")
-    return jail
+        last = done.stderr.decode(errors="replace").strip().splitlines()
+        raise JailBroken(f"bubblewrap failed: {last[-1] if last else f'exit status {done.returncode}'}")
+    said = done.stdout.decode(errors="replace").split()
+    return Jail(bwrap, said[0] if said else "")
 
 
 def arguments_fd(arguments: list[str]) -> int:

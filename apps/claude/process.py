@@ -124,9 +124,11 @@ class CliProcess:
     async def aclose(self) -> None:
         """End it and wait until it is gone."""
         self.kill()
-        await self._process.wait()
-        for task in self._tasks:
-            task.cancel()
+        try:
+            await self._process.wait()
+        finally:
+            for task in self._tasks:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # Closed by hand, because a loop that ends first leaves the pipes to the garbage collector.
         self._process._transport.close()  # type: ignore[attr-defined]

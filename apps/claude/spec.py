@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
+from apps.claude.leftovers import Artifact, Skipped
+
 Content = tuple[dict[str, Any], ...]
 """Messages-API content blocks, for instance ``{"type": "text", "text": "…"}``."""
 
@@ -229,18 +231,6 @@ Event = (
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
-    """A file that a task left, copied to its `artifacts_dir`."""
-
-    name: str
-    """Relative path in the workspace."""
-    size: int
-    """Bytes."""
-    media_type: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended, and the calls that are billed for it."""
 
@@ -270,6 +260,9 @@ class Outcome:
     """Names, each once, in the order of first use."""
     denials: tuple[Denied, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    artifacts_skipped: tuple[Skipped, ...] = ()
+    """What was left and not kept; the first of them, where there are very many."""
+    artifacts_skipped_count: int = 0
     attribution: Mapping[str, int] = field(default_factory=dict)
     """Micro-dollars by agent, skill or tool ref, where a call can be attributed."""
 

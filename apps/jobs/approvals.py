@@ -1,7 +1,7 @@
 """Tool calls that wait for somebody's yes: asked by the worker, decided once, by a person, a key or the clock."""
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -10,8 +10,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from apps.audit import services as audit
+from apps.budgets import services as budgets
 from apps.claude.spec import ApprovalAsked, ApprovalDecided, Event
 from apps.jobs import eventlog
+from apps.jobs.admission import HOLD_GRACE
 from apps.jobs.models import Job
 from apps.jobs.taskmodels import Approval
 from apps.keys.models import ApiKey, Membership, Role
@@ -78,15 +80,19 @@ def decide(*, job: Job, call_id: str, decision: Decision, actor: str, now: datet
 
 
 def ask(*, job: Job, asked: ApprovalAsked, now: datetime) -> None:
-    """Write down that a call waits."""
+    """Write down that a call waits. The job's money is held for as much longer as its clock may stand."""
+    expires_at = datetime.fromtimestamp(asked.expires_at, UTC)
     with transaction.atomic():
+        budgets.extend(
+            job_id=job.pk, expires_at=expires_at + timedelta(seconds=settings.JOB_TIMEOUT_SECONDS) + HOLD_GRACE
+        )
         approval = Approval.objects.create(
             job=job,
             call_id=asked.id,
             tool=asked.name[:200],
             input=asked.input,
             asked_at=now,
-            expires_at=datetime.fromtimestamp(asked.expires_at, UTC),
+            expires_at=expires_at,
         )
         _record("approval.asked", job, approval, actor="system", now=now)
 

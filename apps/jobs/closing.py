@@ -1,6 +1,6 @@
 """How a job ends: exactly once, in one transaction, with its bill and its transcript."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -22,6 +22,8 @@ from apps.keys import ratelimit
 TAKE_OVER_SECONDS = 12.0
 WORKER_LOST = "The worker that ran this job was lost. What was metered until then is billed; send the request again."
 
+_ON_RECORD = ("cli_unfit", "jail_unavailable")
+"""Failures whose message is part of the record: it tells what was wrong with a wall, and no word of a customer."""
 _STORE = "INSERT INTO jobs_jobevent (job_id, sequence_number, type, data) VALUES (%s, %s, %s, %s)"
 
 
@@ -69,13 +71,18 @@ def close_lost(*, job: Job, closer: str, where: Q, now: datetime) -> bool:
     if not Job.objects.running().filter(where, pk=job.pk).update(**held):
         return False
     events, calls = eventlog.seize(job.id)
-    text = "".join(str(event.data.get("text", "")) for event in events if event.type == "token")
-    outcome = spec.Outcome("failed", error_code="worker_lost", error_message=WORKER_LOST, text=text, calls=tuple(calls))
+    outcome = broken_off("worker_lost", WORKER_LOST, events, calls)
     ours = Q(status=Status.IN_PROGRESS, worker=closer)
     terminal = close(job=job, outcome=outcome, events=events, where=ours, now=now)
     if terminal:
         eventlog.announce(job.id, [*events, terminal], project_id=job.project_id)
     return terminal is not None
+
+
+def broken_off(code: str, message: str, events: Iterable[Event], calls: Iterable[spec.Call]) -> spec.Outcome:
+    """The outcome of a job that nobody can ask any more: what is known of it from outside."""
+    text = "".join(str(event.data.get("text", "")) for event in events if event.type == "token")
+    return spec.Outcome("failed", error_code=code, error_message=message, text=text, calls=tuple(calls))
 
 
 def transcripts(job_ids: Sequence[str]) -> dict[str, list[Event]]:
@@ -109,6 +116,7 @@ def _settle(job: Job, outcome: spec.Outcome, now: datetime) -> None:
         target_id=job.id,
         project_id=job.project.slug,
         outcome="ok" if outcome.status == "completed" else outcome.error_code or outcome.status,
+        reason=(outcome.error_message or "")[:1000] if outcome.error_code in _ON_RECORD else "",
         data={"status": outcome.status, "model": job.model, "cost_microusd": cost, "estimated": outcome.estimated},
         request_id=job.request_id,
         now=now,

@@ -20,12 +20,13 @@ from types import FrameType
 
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.cluster import Sentinel
 from django_q.queues import Queue
 from django_q.signals import post_spawn
 
-from apps.jobs import execution
+from apps.jobs import execution, health
 
 START_SECONDS = 60.0
 STUCK_SECONDS = 15.0
@@ -125,7 +126,7 @@ class Cluster:
             engine = import_string(getattr(settings, "JOBS_ENGINE", _ENGINE))(self._runtime_name, self._workers)
             engine.start()
         except Exception as error:
-            execution.report_fault(self.worker, str(error))
+            health.report_fault(name=self.worker, fault=str(error), now=timezone.now())
             raise
         worker = execution.Worker(self.worker, engine, self._beat)
         worker.start()

@@ -1,7 +1,8 @@
 """What a run left besides its text, as it is kept in the job's row. Pure.
 
 Where nothing was left the row has NULL. Keys: `content` (the answer's blocks, as in the Messages API),
-`structured_output`, `num_turns`, `tools_used`, `permission_denials`, `artifacts`, `attribution` (micro-dollars by ref),
+`structured_output`, `num_turns`, `tools_used`, `permission_denials`, `artifacts`, `artifacts_skipped` (what was left
+and not kept, the first of it) and `artifacts_skipped_count` (all of it), `attribution` (micro-dollars by ref),
 `thinking_tokens` (of the output) and `overhead_tokens` (of the prompt: about what was not the client's).
 """
 
@@ -23,6 +24,10 @@ def of(outcome: Outcome) -> dict[str, Any] | None:
             {"name": each.name, "size": each.size, "media_type": each.media_type, "sha256": each.sha256}
             for each in outcome.artifacts
         ],
+        "artifacts_skipped": [
+            {"name": each.name, "reason": each.reason, "size": each.size} for each in outcome.artifacts_skipped
+        ],
+        "artifacts_skipped_count": outcome.artifacts_skipped_count or None,
         "attribution": dict(outcome.attribution),
         "thinking_tokens": outcome.thinking_tokens or None,
         "overhead_tokens": outcome.overhead_tokens or None,
@@ -40,6 +45,8 @@ def read(details: Mapping[str, Any] | None) -> dict[str, Any]:
         "tools_used": [],
         "permission_denials": [],
         "artifacts": [],
+        "artifacts_skipped": [],
+        "artifacts_skipped_count": 0,
         "attribution": {},
         "thinking_tokens": 0,
         "overhead_tokens": 0,

@@ -24,6 +24,7 @@ def config(*, runtime_dir: Path | None = None, slots: int = 0) -> "EngineConfig"
     return EngineConfig(
         runtime_dir=runtime_dir,
         cli_path=settings.CLAUDE_CLI_PATH or None,
+        tested_version=settings.CLAUDE_CLI_VERSION or catalog.TESTED_CLI_VERSION,
         credential=credential(),
         upstream=settings.ANTHROPIC_BASE_URL,
         slots=slots,

@@ -21,7 +21,7 @@ from apps.claude.spec import Outcome, RunSpec
 from apps.claude.taskspec import TaskSpec
 from apps.jobs import approvals, eventlog, health, queue, routes, valkey
 from apps.jobs.batches.feeder import Feeder
-from apps.jobs.closing import close
+from apps.jobs.closing import broken_off, close
 from apps.jobs.database import AWAY, DatabaseThreads
 from apps.jobs.models import Job, Status
 from apps.jobs.pubsub import Subscriber
@@ -39,6 +39,7 @@ _CLOSE_RETRY_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
+DEFECT = "Something went wrong here; it has been logged under the job's id. What was metered until then is billed."
 STOPPED = "The service was stopped while this job ran. What was metered until then is billed; send the request again."
 
 
@@ -141,7 +142,7 @@ class Worker:
         if job.kind == TaskRequest.kind:
             self._tasks.add(job.id)
         try:
-            outcome = await self._run(job, transcript)
+            outcome = await self._outcome(job, transcript)
             await self._close(job, outcome, transcript)
         except Exception:  # a defect of ours: the lease is let go, and the sweep closes the job
             logger.exception("job %s could not be ended", job.id)
@@ -150,6 +151,14 @@ class Worker:
             self._yielding.ended(job)
             del self._running[job.id]
             self._tasks.discard(job.id)
+
+    async def _outcome(self, job: Job, transcript: Transcript) -> Outcome:
+        """How it ended. A defect of ours ends it too, at once, billed for what was metered until then."""
+        try:
+            return await self._run(job, transcript)
+        except Exception:
+            logger.exception("job %s failed by a defect", job.id)
+            return broken_off("internal_error", DEFECT, transcript.complete(), transcript.calls.values())
 
     async def _run(self, job: Job, transcript: Transcript) -> Outcome:
         try:
@@ -275,13 +284,6 @@ class Worker:
             self._engine.decide(job_id, *approvals.heard(orders))
         else:
             self._bell.set()
-
-
-def report_fault(name: str, fault: str) -> None:
-    """Tell `/ready` why a worker cannot start."""
-    with contextlib.suppress(*valkey.ERRORS):
-        state = health.report(name=name, now=timezone.now(), fault=fault)
-        valkey.client().hset(valkey.workers(), name, state)
 
 
 _workers: list[Worker] = []

@@ -1,5 +1,6 @@
 """How the workers and the queue are, for `/ready`, the dashboard and operators."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ def report(
     """A heartbeat, as it is kept in the hash of all workers."""
     heartbeat = {"name": name, "at": now.isoformat(), "running": running, "engine": engine or {}, "fault": fault}
     return dumps(heartbeat)
+
+
+def report_fault(*, name: str, fault: str, now: datetime) -> None:
+    """Tell `/ready` why a worker cannot start."""
+    with contextlib.suppress(*valkey.ERRORS):
+        valkey.client().hset(valkey.workers(), name, report(name=name, now=now, fault=fault))
 
 
 def workers(*, now: datetime) -> list[WorkerState]:

@@ -7,7 +7,9 @@ from apps.jobs.idempotency import IdempotentRequest, Once
 from apps.jobs.models import Job, Status
 from apps.keys.models import ApiKey
 
-WORTH_ANOTHER_TRY = frozenset({"cli_error", "worker_lost", "expired", "upstream_error", "overloaded", "rate_limited"})
+WORTH_ANOTHER_TRY = frozenset(
+    {"cli_error", "worker_lost", "expired", "upstream_error", "overloaded", "rate_limited", "internal_error"}
+)
 """Errors that say nothing about the request: a client that repeats it wants it done, not told of the failure again."""
 
 

@@ -35,6 +35,8 @@ def job_object(job: Job) -> dict[str, object]:
         "tools_used": left["tools_used"],
         "permission_denials": left["permission_denials"],
         "artifacts": [{**each, "url": _artifact_url(job, each["name"])} for each in left["artifacts"]],
+        "artifacts_skipped": left["artifacts_skipped"],
+        "artifacts_skipped_count": left["artifacts_skipped_count"],
         "session_id": job.session_id or None,
         "error": _error(job),
         "created_at": _unix(job.created_at),

@@ -128,6 +128,8 @@ class Job:
     permission_denials: list[Json]
     artifacts: list[Json]
     """Files that a task left: name, size, media_type, sha256; `client.download(job.id, name)` fetches one."""
+    artifacts_skipped: list[Json]
+    """What it left and that is not kept: name, reason, size."""
     session_id: str | None
     """To go on where it ended: `agentic_task(…, session_id=job.session_id)`."""
     error: Json | None
@@ -159,6 +161,7 @@ class Job:
             tools_used=list(data.get("tools_used") or ()),
             permission_denials=list(data.get("permission_denials") or ()),
             artifacts=list(data.get("artifacts") or ()),
+            artifacts_skipped=list(data.get("artifacts_skipped") or ()),
             session_id=data.get("session_id"),
             error=data.get("error"),
             raw=data,

@@ -24,6 +24,8 @@ def of(code: str, upstream_status: int | None = None, retry_after_seconds: float
         ("overloaded", 529, 529, "overloaded", None),
         ("overloaded", None, 529, "overloaded", None),
         ("cli_error", None, 502, "cli_error", "true"),
+        ("cli_unfit", None, 503, "cli_unfit", "false"),
+        ("internal_error", None, 500, "internal_error", "true"),
         ("worker_lost", None, 503, "worker_lost", "true"),
         ("expired", None, 503, "expired", "true"),
         ("timeout", None, 504, "timeout", "false"),
@@ -40,8 +42,8 @@ def test_each_error_code_has_a_status_and_advice(
 
 def test_every_code_that_the_engine_knows_has_a_rule() -> None:
     of_the_engine = "timeout cost_limit cli_error upstream_error rate_limited cancelled invalid_request overloaded "
-    of_the_engine += "invalid_output resource_limit jail_unavailable"
-    of_the_queue = "worker_lost expired"
+    of_the_engine += "invalid_output resource_limit jail_unavailable cli_unfit"
+    of_the_queue = "worker_lost expired internal_error"
     assert {*of_the_engine.split(), *of_the_queue.split()} == set(RULES)
 
 

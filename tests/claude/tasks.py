@@ -3,11 +3,14 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
+
 from apps.claude.engine import Engine
+from apps.claude.process import family
 from apps.claude.spec import Denied, Event, Outcome, Text, ToolResult, ToolUse
 from apps.claude.taskspec import TaskSpec
 from tests.claude.conftest import SONNET
@@ -82,3 +85,14 @@ def do(engine: Engine, spec: TaskSpec, on_event: Callable[[Event], None] | None 
 
     outcome = asyncio.run_coroutine_threadsafe(engine.run(spec, emit), engine.loop).result(180)
     return Done(outcome, events)
+
+
+def processes(engine: Engine, spec: TaskSpec) -> list[int]:
+    """All processes of a running task, seen from outside."""
+    cli = engine._runs[spec.job_id]._cli  # type: ignore[union-attr]
+    return family(cli.pid) if cli else []
+
+
+def survivors(pids: Iterable[int]) -> list[int]:
+    """Those that are alive; a zombie is not."""
+    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,26 +13,14 @@ import pytest
 
 from apps.claude import jail
 from apps.claude.engine import Engine
-from apps.claude.process import family
 from apps.claude.scripted.server import ScriptedModel
 from apps.claude.spec import Event, Text, ToolUse
-from apps.claude.taskspec import TaskSpec
+from apps.claude.taskspec import File, TaskSpec
 from tests.claude.conftest import ask, eventually, running_engine
-from tests.claude.tasks import Done, bash, call, do, task
+from tests.claude.tasks import Done, bash, call, do, processes, survivors, task
 
 LONG = f"sleep 9{os.getpid():07}"  # nobody else on this machine sleeps just as long
 DAEMON = bash(f"setsid nohup {LONG}3 >/dev/null 2>&1 & (trap '' TERM; exec {LONG}4) & echo started")
-
-
-def processes(engine: Engine, spec: TaskSpec) -> list[int]:
-    """All processes of a running task, seen from outside."""
-    run = engine._runs[spec.job_id]
-    cli = run._cli  # type: ignore[union-attr]
-    return family(cli.pid) if cli else []
-
-
-def alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
 
 
 def ended_by(engine: Engine, spec: TaskSpec, when: Callable[[Event], bool], deed: Callable[[list[int]], None]) -> Done:
@@ -48,7 +37,7 @@ def ended_by(engine: Engine, spec: TaskSpec, when: Callable[[Event], bool], deed
     done = do(engine, spec, on_event)
     assert at, "the moment never came"
     assert len(pids) >= 3
-    assert alive(pids) == []
+    assert survivors(pids) == []
     return done
 
 
@@ -79,6 +68,17 @@ def test_a_cancelled_task_leaves_nothing_alive(engine: Engine, situation: str) -
     done = ended_by(engine, spec, when, lambda _: bool(engine.cancel(spec.job_id)))  # type: ignore[arg-type]
     assert (done.outcome.status, done.outcome.error_code) == ("cancelled", "cancelled")
     assert done.outcome.cost_microusd > 0
+    assert sleepers() == []
+
+
+def test_what_a_stopped_task_started_is_asked_to_end_before_it_is_killed(engine: Engine, tmp_path: Path) -> None:
+    polite = f"trap 'echo asked > /workspace/asked; exit' TERM; echo > /workspace/ready; {LONG}5 & wait"
+    wait = "setsid sh polite.sh >/dev/null 2>&1 & until [ -e ready ]; do sleep 0.05; done"
+    files = (File(name="polite.sh", content=polite.encode()),)
+    spec = task(bash(wait), "[[tokens: 4000]] [[rate: 40]]", files=files, artifacts_dir=tmp_path)
+    done = ended_by(engine, spec, is_text, lambda _: bool(engine.cancel(spec.job_id)))  # type: ignore[arg-type]
+    assert done.outcome.status == "cancelled"
+    assert "asked" in {artifact.name for artifact in done.outcome.artifacts}
     assert sleepers() == []
 
 
@@ -137,6 +137,20 @@ def test_a_killed_cli_fails_its_task_and_what_it_used_is_billed(engine: Engine) 
     assert done.outcome.cost_microusd > 0
 
 
+def test_an_engine_that_stops_leaves_no_work_behind(model: ScriptedModel) -> None:
+    with running_engine(model, task_spares=1) as engine:
+        assert do(engine, task(bash("true"))).outcome.status == "completed"
+        seats = engine._seats
+        assert seats is not None
+        eventually(lambda: bool(seats._spares))
+        assert ask(engine, "hello").status == "completed"
+        left: list[asyncio.Task[Any]] = []
+        engine.loop.call_soon_threadsafe(lambda: left.append(engine.loop.create_task(asyncio.sleep(986_543))))
+        engine.stop(0)
+        assert left
+        assert [each for each in asyncio.all_tasks(engine.loop) if not each.done()] == []
+
+
 def test_tasks_end_with_their_engine(model: ScriptedModel) -> None:
     spec = task(DAEMON, "[[tokens: 4000]] [[rate: 40]]")
     with running_engine(model) as engine:
@@ -150,7 +164,7 @@ def test_tasks_end_with_their_engine(model: ScriptedModel) -> None:
         eventually(lambda: bool(pids))
         engine.stop(0)
         assert future.result(60).status == "cancelled"
-        assert alive(pids) == []
+        assert survivors(pids) == []
     assert sleepers() == []
 
 

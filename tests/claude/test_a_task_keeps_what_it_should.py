@@ -25,6 +25,14 @@ def test_files_that_a_task_leaves_are_kept_and_nothing_behind_links(engine: Engi
     assert (report.size, report.media_type) == (7, "text/plain")
     assert report.sha256 == hashlib.sha256(b"report\n").hexdigest()
     assert not [path for path in (tmp_path / "artifacts").rglob("*") if path.is_symlink()]
+    skipped = {each.name: (each.reason, each.size) for each in done.outcome.artifacts_skipped}
+    assert skipped == {
+        "link.txt": ("link", None),
+        "out/etc": ("link", None),
+        "pipe": ("not_a_file", None),
+        "bad\\nname": ("name", 2),
+    }
+    assert done.outcome.artifacts_skipped_count == 4
 
 
 def test_a_session_is_continued_by_another_engine_as_the_cli_itself_would(

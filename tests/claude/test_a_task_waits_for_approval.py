@@ -1,3 +1,5 @@
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -74,3 +76,39 @@ def test_a_cancelled_task_waits_for_nobody(engine: Engine) -> None:
     done = do(engine, spec, lambda event: isinstance(event, ApprovalAsked) and engine.cancel(spec.job_id))  # type: ignore[arg-type]
     assert done.outcome.status == "cancelled"
     assert not engine.decide(spec.job_id, asked(done)[0].id, "once", "late")
+
+
+WALL_SECONDS = 8.0
+
+
+def test_the_clock_stands_while_a_person_is_waited_for_and_silence_is_a_no(engine: Engine) -> None:
+    began = time.monotonic()
+    done, _ = run(engine, [], wall_seconds=WALL_SECONDS, approval_seconds=WALL_SECONDS / 2 + 0.5)
+    assert time.monotonic() - began > WALL_SECONDS, "longer than it may run by itself"
+    assert decisions(done) == [("deny", "expiry")] * 2
+    assert done.outcome.status == "completed", done.outcome
+
+
+def test_the_clock_goes_on_once_somebody_has_decided(engine: Engine) -> None:
+    spec = task(bash("sleep 98654"), ask_tools=("Bash",), wall_seconds=5.0)
+
+    def allow(event: Event) -> None:
+        if isinstance(event, ApprovalAsked):
+            engine.decide(spec.job_id, event.id, "once", "alice")
+
+    outcome = do(engine, spec, allow).outcome
+    assert (outcome.status, outcome.error_code) == ("failed", "timeout")
+
+
+def test_calls_that_wait_side_by_side_stop_the_clock_once(engine: Engine) -> None:
+    twice = [{"name": "Bash", "input": {"command": f"echo {word}"}} for word in ("one", "two")]
+    spec = task(f"[[tools: {json.dumps(twice)}]]", ask_tools=("Bash",), approval_seconds=3.0)
+    stood: list[float] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, ApprovalDecided):
+            stood.append(engine._runs[spec.job_id].approvals.waited_seconds)  # type: ignore[union-attr]
+
+    done = do(engine, spec, look)
+    assert decisions(done) == [("deny", "expiry")] * 2
+    assert stood[-1] < 5.9

@@ -117,6 +117,24 @@ def test_what_is_kept_of_a_task_is_bounded(small: Engine, tmp_path: Any) -> None
     assert done.outcome.status == "completed", done.outcome
     assert 0 < sum(artifact.size for artifact in done.outcome.artifacts) <= 2 << 20
     assert len(done.outcome.artifacts) <= 5
+    skipped = done.outcome.artifacts_skipped
+    assert len(skipped) + len(done.outcome.artifacts) == 9
+    assert {(each.reason, each.size) for each in skipped} == {("total_too_large", 600 << 10)}
+
+
+def test_what_is_not_kept_of_a_task_is_named_with_its_reason(small: Engine, tmp_path: Any) -> None:
+    script = (
+        "head -c 1100K /dev/zero > big; for n in 1 2 3 4 5 6; do echo $n > f$n; done; mkdir links; "
+        "for n in $(seq 300); do ln -s /etc/passwd links/$n; done"
+    )
+    done = do(small, task(bash(script), tools=("Bash",), artifacts_dir=tmp_path / "kept"))
+    assert [artifact.name for artifact in done.outcome.artifacts] == ["f1", "f2", "f3", "f4", "f5"]
+    first, second, *links = done.outcome.artifacts_skipped
+    assert (first.name, first.reason, first.size) == ("big", "too_large", 1100 << 10)
+    assert (second.name, second.reason) == ("f6", "too_many")
+    assert {each.reason for each in links} == {"link"}
+    assert len(links) == 98, "as many as a record can carry"
+    assert done.outcome.artifacts_skipped_count == 302
 
 
 def test_a_task_that_kills_everything_it_can_kills_only_itself(engine: Engine) -> None:

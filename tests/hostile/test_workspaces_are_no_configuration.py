@@ -111,6 +111,25 @@ def test_what_one_task_plants_in_home_is_dead_in_the_next(engine: Engine, tmp_pa
     assert "RAN" not in second.result_of(0).content
 
 
+def test_what_the_file_tools_plant_is_dead_in_the_next_task(
+    engine: Engine, model: ScriptedModel, tmp_path: Path
+) -> None:
+    """What a task writes itself comes back in its session's next task, as files that were kept."""
+    names = [name for name in PLANTED if name != "package.json"]
+    writes = [call("Write", file_path=f"/workspace/{name}", content=PLANTED[name]) for name in names]
+    first = do(engine, task(*writes, tools=("Write",), artifacts_dir=tmp_path / "kept"))
+    assert first.outcome.status == "completed", first.outcome
+    assert [used.name for used in first.calls] == ["Write"] * len(names), "it was tried with each"
+    kept = [artifact.name for artifact in first.outcome.artifacts]
+    assert len(kept) >= 5, "the CLI itself refuses some of these names"
+
+    files = tuple(File(name=name, content=(tmp_path / "kept" / name).read_bytes()) for name in kept)
+    second = do(engine, task(bash("find . -name 'RAN*'"), WORD + "-next", tools=("Bash",), files=files))
+    assert second.outcome.status == "completed", second.outcome
+    assert "RAN" not in second.result_of(0).content
+    assert "PLANTED" not in json.dumps(requests(model, WORD + "-next")[0])
+
+
 def test_a_planted_transcript_is_not_followed_out_of_home(engine: Engine, tmp_path: Path) -> None:
     session = tmp_path / "session"
     swap = "cd ~/.claude/projects/-workspace && for f in *.jsonl; do rm $f; ln -s /etc/ld.so.cache $f; done; ls -l"

@@ -16,10 +16,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from apps.claude.leftovers import Artifact
 from apps.claude.spec import (
     ApprovalAsked,
     ApprovalDecided,
-    Artifact,
     Call,
     Denied,
     Event,

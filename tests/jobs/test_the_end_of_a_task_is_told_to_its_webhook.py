@@ -4,9 +4,12 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from apps.audit.models import AuditEvent
 from apps.budgets import webhooks
@@ -17,6 +20,7 @@ from apps.jobs.deliveries import NothingToDeliver
 from apps.jobs.models import Delivery, Job
 from apps.keys.models import ApiKey
 from tests.jobs.conftest import both_databases, task
+from tests.support.receiver import HttpsReceiver, Taken
 
 URL = "https://hooks.example.org/done"
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -107,3 +111,47 @@ def test_no_webhook_reaches_the_network_inside(atlas: ApiKey) -> None:
     assert deliveries.deliver(now=timezone.now()) == 0
 
     assert "not a public address" in Delivery.objects.get().error
+
+
+def test_a_receiver_of_ones_own_gets_it_by_https_and_again_after_a_500(atlas: ApiKey, tmp_path: Path) -> None:
+    with HttpsReceiver(tmp_path).listening() as taking:
+        taking.statuses = [500]
+        job, now = ended(atlas, url=taking.url), timezone.now()
+
+        async def trusting(post: Post, timestamp: int) -> None:
+            await webhooks.send(post, timestamp=timestamp, allowed=lambda _: True, trust=taking.trust)
+
+        assert deliveries.deliver(now=now, send_hook=trusting) == 0
+        assert Delivery.objects.get().error == "the server answered 500"
+        assert deliveries.deliver(now=now + timedelta(seconds=31), send_hook=trusting) == 1
+        deliveries.redeliver(job=job, actor="key:atlas", now=now)
+        assert deliveries.deliver(now=now + timedelta(seconds=60), send_hook=trusting) == 1
+
+    assert [verified(each, deliveries.secret(atlas.project))["data"]["id"] for each in taking.taken] == [job.pk] * 3
+    assert len({each.headers["webhook-id"] for each in taking.taken}) == 1
+    assert len({each.headers["webhook-timestamp"] for each in taking.taken}) == 3
+
+
+def verified(taken: Taken, secret: str) -> dict[str, Any]:
+    """The message, checked as docs/tasks.md tells a receiver to."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{taken.headers['webhook-id']}.{taken.headers['webhook-timestamp']}.".encode() + taken.body
+    expected = "v1," + base64.b64encode(hmac.digest(key, signed, sha256)).decode()
+    assert hmac.compare_digest(taken.headers["webhook-signature"], expected)
+    told: dict[str, Any] = json.loads(taken.body)
+    return told
+
+
+def test_only_the_hosts_that_the_operator_names_are_reached_inside(
+    atlas: ApiKey, tmp_path: Path, settings: Settings
+) -> None:
+    with HttpsReceiver(tmp_path).listening() as taking:
+        ended(atlas, url=taking.url)
+        now = timezone.now()
+        settings.WEBHOOK_HOSTS = ("hooks.internal",)
+        deliveries.deliver(now=now)
+        assert "not a public address" in Delivery.objects.get().error
+        settings.WEBHOOK_HOSTS = ("localhost",)
+        deliveries.deliver(now=now + timedelta(seconds=60))
+        assert "certificate" in Delivery.objects.get().error.lower(), "it was reached, and is not trusted"
+    assert taking.taken == []

@@ -10,7 +10,7 @@ from apps.jobs.wire import job_object
 
 _OF_THE_JOB = (
     "model", "routed_from", "result", "content", "structured_output", "usage", "cost_usd", "num_turns", "stop_reason",
-    "tools_used", "permission_denials", "artifacts", "session_id",
+    "tools_used", "permission_denials", "artifacts", "artifacts_skipped", "artifacts_skipped_count", "session_id",
 )  # fmt: skip
 _NOT_ASKED = {"cancelled": "cancelled", "batch_expired": "cancelled"}
 

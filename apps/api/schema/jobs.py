@@ -52,6 +52,11 @@ class JobObject(serializers.Serializer[Any]):
     tools_used = serializers.ListField(child=serializers.CharField())
     permission_denials = serializers.ListField(child=serializers.JSONField())
     artifacts = serializers.ListField(child=serializers.JSONField())
+    artifacts_skipped = serializers.ListField(
+        child=serializers.JSONField(),
+        help_text="What a task left and that is not kept: name, reason, size. The first hundred.",
+    )
+    artifacts_skipped_count = serializers.IntegerField(help_text="All of it.")
     session_id = serializers.CharField(allow_null=True)
     error = JobError(allow_null=True)
     created_at = serializers.FloatField(help_text="Unix seconds.")

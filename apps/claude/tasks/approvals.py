@@ -21,6 +21,9 @@ class Approvals:
     _allowed: set[str] = field(default_factory=set)
     """Tools that were allowed for the rest of the task."""
     _waiting: dict[str, asyncio.Future[tuple[Decision, str]]] = field(default_factory=dict)
+    _waited_seconds: float = 0.0
+    _since: float = 0.0
+    """When the first of those that wait now began to."""
 
     def needed(self, asked: HookAsk) -> bool:
         """Whether this call has to wait for somebody."""
@@ -36,9 +39,16 @@ class Approvals:
         if future is not None and not future.done():
             future.set_result((decision, by))
 
+    @property
+    def waited_seconds(self) -> float:
+        """How long the task has waited for people; calls that wait side by side count once."""
+        return self._waited_seconds + (time.monotonic() - self._since if self._waiting else 0.0)
+
     async def wait(self, asked: HookAsk) -> str | None:
         """Ask, wait, and tell why the call may not run, or None."""
         future: asyncio.Future[tuple[Decision, str]] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._since = time.monotonic()
         self._waiting[asked.tool_use_id] = future
         expires_at = time.time() + self.seconds
         try:
@@ -48,7 +58,10 @@ class Approvals:
         except TimeoutError:
             decision, by = "deny", EXPIRY
         finally:
+            waited = self.waited_seconds
             del self._waiting[asked.tool_use_id]
+            if not self._waiting:
+                self._waited_seconds = waited
         await self.emit(ApprovalDecided(asked.tool_use_id, decision, by))
         if decision == "deny":
             return "Nobody allowed this call in time." if by == EXPIRY else "This call was denied by a person."

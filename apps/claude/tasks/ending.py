@@ -1,4 +1,8 @@
-"""The end of a task's CLI, however it comes: nothing that the task started is left when it is over."""
+"""The end of a task's CLI, however it comes: nothing that the task started is left when it is over.
+
+A task that is stopped is interrupted, asked to end (SIGTERM, everything in its jail), and killed, in at most 1.5 s. One
+that is over by itself is killed at once.
+"""
 
 import asyncio
 import contextlib
@@ -12,8 +16,11 @@ from apps.claude.process import CliGone, CliProcess, family
 from apps.claude.tasks.frames import TaskResult
 
 INTERRUPT_SECONDS = 0.5
+"""For the CLI to take the interruption."""
 RESULT_SECONDS = 0.5
-TERM_SECONDS = 0.3
+"""For its last words, with which its transcript is complete."""
+TERM_SECONDS = 0.5
+"""For whatever runs in the jail to end when it is asked to."""
 _GONE_SECONDS = 5.0
 
 
@@ -22,13 +29,29 @@ class SomethingLives(Exception):
 
 
 async def interrupted(cli: CliProcess, lane: Lane) -> None:
-    """Stop spending at once, then let the CLI finish its transcript, as long as it answers."""
+    """Stop spending at once, let the CLI finish its transcript, as long as it answers, and ask the rest to end."""
     lane.cut()
     with contextlib.suppress(CliGone, TimeoutError):
         await cli.control("interrupt", INTERRUPT_SECONDS)
         async with asyncio.timeout(RESULT_SECONDS):
             while not isinstance(await cli.frame(), TaskResult):
                 pass
+    await _asked_to_end(cli)
+
+
+async def _asked_to_end(cli: CliProcess) -> None:
+    """SIGTERM to all in the jail but its first process, with which it would be over at once."""
+    watched = _watch(family(cli.pid)[2:])
+    try:
+        for _, fd in watched:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(fd, signal.SIGTERM)
+        deadline = asyncio.get_running_loop().time() + TERM_SECONDS
+        while asyncio.get_running_loop().time() < deadline and not all(_is_over(fd) for _, fd in watched):  # noqa: ASYNC110  the kernel sets no Event
+            await asyncio.sleep(0.01)
+    finally:
+        for _, fd in watched:
+            os.close(fd)
 
 
 async def ended(cli: CliProcess) -> None:

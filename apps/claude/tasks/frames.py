@@ -18,6 +18,8 @@ class Init(OtherFrame):
     skills: tuple[str, ...]
     plugins: tuple[str, ...]
     mcp_servers: tuple[str, ...]
+    commands: tuple[str, ...]
+    """What could be called by a slash, if a prompt were not taken verbatim."""
     permission_mode: str
     version: str
 
@@ -117,6 +119,7 @@ def _init(raw: dict[str, Any]) -> Init:
         skills=_names(raw.get("skills")),
         plugins=_names(raw.get("plugins")),
         mcp_servers=_names(raw.get("mcp_servers")),
+        commands=_names(raw.get("slash_commands")),
         permission_mode=str(raw.get("permissionMode")),
         version=str(raw.get("claude_code_version")),
     )

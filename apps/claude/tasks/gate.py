@@ -5,7 +5,7 @@ the model why it was refused.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from apps.claude.tasks.frames import HookAsk, Init
 from apps.claude.taskspec import TaskSpec
@@ -16,6 +16,15 @@ PERMISSION_MODE = "dontAsk"
 BUILT_IN_SKILLS = ("doctor", "plugin-authoring")
 """They survive every switch of the CLI, so they are denied by name."""
 _BUILT_IN_PLUGINS = frozenset({"cc-plugin-agents-md", "cc-plugin-privacy", "cc-plugin-plugin-authoring"})
+_BUILT_IN_COMMANDS = frozenset(
+    {
+        *("agents", "auto-mode-setup", "autocompact", "clear", "color", "compact", "config", "output-style", "context"),
+        *("effort", "fast", "focus", "heapdump", "init", "mcp", "model", "__remote-workflow", "workflow-launch-exec"),
+        *("reload-plugins", "reload-skills", "rename", "security-review", "usage", "insights", "recap", "goal"),
+        *("list-agents", "team-onboarding"),
+    }
+)
+"""Those of the CLI 2.1.330 under our flags. No prompt of a task can call them; more of them would be from files."""
 _TOOL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 
 
@@ -28,23 +37,37 @@ def tool_names(spec: TaskSpec) -> tuple[str, ...]:
     return names
 
 
-def surplus(init: Init, spec: TaskSpec) -> tuple[str, ...]:
-    """What the CLI has that was not granted. Anything here ends the task before its first call."""
+def surplus(init: Init, spec: TaskSpec, version: str) -> tuple[str, ...]:
+    """What the CLI has that was not granted, or that it is another than was proved (`version`).
+
+    Anything here ends the task before its first call.
+    """
     tools = {*tool_names(spec), *(("StructuredOutput",) if spec.output_schema is not None else ())}
-    here = ("Agent" if name == "Task" else name for name in init.tools if not name.startswith("mcp__"))
+    skills = {*BUILT_IN_SKILLS, *(f"{PLUGIN}:{skill.name}" for skill in spec.skills)}
+    here = ("Agent" if name == "Task" else name for name in init.tools if not _of_server(name, spec))
     found = [
         *_beyond("tool", here, tools),
         *_beyond("agent", init.agents, {agent.name for agent in spec.agents}),
-        *_beyond("skill", init.skills, {*BUILT_IN_SKILLS, *(f"{PLUGIN}:{skill.name}" for skill in spec.skills)}),
+        *_beyond("skill", init.skills, skills),
         *_beyond("plugin", init.plugins, {PLUGIN, *_BUILT_IN_PLUGINS}),
         *_beyond("MCP server", init.mcp_servers, set(spec.mcp_servers)),
+        *_beyond(
+            "command", (each for each in init.commands if not _of_server(each, spec)), _BUILT_IN_COMMANDS | skills
+        ),
     ]
     if init.permission_mode != PERMISSION_MODE:
         found.append(f"permission mode {init.permission_mode}")
+    if init.version != version:
+        found.append(f"version {init.version} instead of {version}")
     return tuple(found)
 
 
-def _beyond(kind: str, names: Iterable[str], granted: set[str]) -> list[str]:
+def _of_server(name: str, spec: TaskSpec) -> bool:
+    """Whether a tool or a command is a granted MCP server's; which of them may be called is judged at each call."""
+    return any(name.startswith(f"mcp__{server}__") for server in spec.mcp_servers)
+
+
+def _beyond(kind: str, names: Iterable[str], granted: Set[str]) -> list[str]:
     return [f"{kind} {name}" for name in names if name not in granted]
 
 

@@ -6,11 +6,13 @@ import mimetypes
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from apps.claude.spec import Artifact
+from apps.claude.leftovers import Artifact, Skipped, SkipReason
 
+MOST_NAMED = 100
+"""Of what is not kept; the rest is only counted."""
 _CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -52,31 +54,60 @@ def usage(root: Path, at_most: Usage) -> Usage:
     return Usage(size, entries)
 
 
-def collect(workspace: Path, into: Path, delivered: dict[str, str], caps: Caps) -> tuple[Artifact, ...]:
+@dataclass(slots=True)
+class Collected:
+    """What was copied, and what was not, and why."""
+
+    kept: list[Artifact] = field(default_factory=list)
+    total: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    skipped_count: int = 0
+
+    def skip(self, name: str, reason: SkipReason, size: int | None = None) -> None:
+        """Count it, and name it as long as there are not too many."""
+        self.skipped_count += 1
+        if len(self.skipped) < MOST_NAMED:
+            self.skipped.append(Skipped(_shown(name), reason, size))
+
+    def has_room(self, name: str, size: int, caps: Caps) -> bool:
+        """Whether a file may be kept; noted where it may not."""
+        if size > caps.file_bytes:
+            self.skip(name, "too_large", size)
+        elif len(self.kept) >= caps.files:
+            self.skip(name, "too_many", size)
+        elif self.total + size > caps.total_bytes:
+            self.skip(name, "total_too_large", size)
+        else:
+            return True
+        return False
+
+
+def collect(workspace: Path, into: Path, delivered: dict[str, str], caps: Caps) -> Collected:
     """Copy the files that a task left, except input files that it left as they were (`delivered`: SHA-256 by name).
 
     Nothing may run in the workspace any more. Names that are no text, links, devices, sockets and what exceeds the caps
-    are left out.
+    are left out, and named.
     """
-    kept: list[Artifact] = []
-    total = 0
+    found = Collected()
     root = os.open(workspace, _DIRECTORY)
     try:
-        for name, fd in _files(root, "", caps.depth):
+        for name, fd in _files(root, "", caps.depth, found):
             with os.fdopen(fd, "rb") as source:
                 size = os.fstat(fd).st_size
-                if len(kept) >= caps.files or size > caps.file_bytes or total + size > caps.total_bytes:
-                    continue
-                digest = hashlib.file_digest(source, "sha256").hexdigest()
-                if delivered.get(name) == digest:
+                is_input = name in delivered and size <= caps.file_bytes
+                digest = hashlib.file_digest(source, "sha256").hexdigest() if is_input else ""
+                if (is_input and delivered[name] == digest) or not found.has_room(name, size, caps):
                     continue
                 source.seek(0)
+                digest = digest or hashlib.file_digest(source, "sha256").hexdigest()
+                source.seek(0)
                 size = _copy(source.fileno(), into / name, caps.file_bytes)
-                total += size
-                kept.append(Artifact(name, size, mimetypes.guess_type(name)[0] or "application/octet-stream", digest))
+                found.total += size
+                media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+                found.kept.append(Artifact(name, size, media_type, digest))
     finally:
         os.close(root)
-    return tuple(kept)
+    return found
 
 
 def open_regular(root: Path, *parts: str) -> int | None:
@@ -94,19 +125,42 @@ def open_regular(root: Path, *parts: str) -> int | None:
         os.close(fd)
 
 
-def _files(directory: int, prefix: str, depth: int) -> Iterator[tuple[str, int]]:
-    """Every regular file below an open directory, by relative name, opened."""
-    for name in sorted(filter(_is_plain, os.listdir(directory))):
-        with contextlib.suppress(OSError):
-            mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode) and depth:
-                inner = os.open(name, _DIRECTORY, dir_fd=directory)
+def _files(directory: int, prefix: str, depth: int, found: Collected) -> Iterator[tuple[str, int]]:
+    """Every regular file below an open directory, by relative name, opened; the rest is noted."""
+    for leaf in sorted(os.listdir(directory)):
+        name = f"{prefix}{leaf}"
+        try:
+            facts = os.stat(leaf, dir_fd=directory, follow_symlinks=False)
+            size = facts.st_size if stat.S_ISREG(facts.st_mode) else None
+            if reason := _fault(leaf, facts.st_mode, depth):
+                found.skip(name, reason, size)
+            elif stat.S_ISDIR(facts.st_mode):
+                inner = os.open(leaf, _DIRECTORY, dir_fd=directory)
                 try:
-                    yield from _files(inner, f"{prefix}{name}/", depth - 1)
+                    yield from _files(inner, f"{name}/", depth - 1, found)
                 finally:
                     os.close(inner)
-            elif stat.S_ISREG(mode) and (fd := _open_file(name, directory)) is not None:
-                yield f"{prefix}{name}", fd
+            elif (fd := _open_file(leaf, directory)) is not None:
+                yield name, fd
+        except OSError:
+            found.skip(name, "unreadable")
+
+
+def _fault(leaf: str, mode: int, depth: int) -> SkipReason | None:
+    """Why this entry of a directory is not looked into, or None."""
+    if stat.S_ISLNK(mode):
+        return "link"
+    if not _is_plain(leaf):
+        return "name"
+    if stat.S_ISDIR(mode):
+        return None if depth else "too_deep"
+    return None if stat.S_ISREG(mode) else "not_a_file"
+
+
+def _shown(name: str) -> str:
+    """A name as it can be stored and shown, whatever it is made of."""
+    text = "".join(char if _is_plain(char) else ascii(char)[1:-1] for char in name)
+    return text if len(text) <= 300 else f"{text[:299]}…"
 
 
 def _is_plain(name: str) -> bool:

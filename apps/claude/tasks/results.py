@@ -12,6 +12,7 @@ RESOURCE_LIMIT = "resource_limit"
 REFUSED = "The egress refused the call"
 _TOO_LONG = "Prompt is too long"
 JAIL_UNAVAILABLE = "jail_unavailable"
+CLI_UNFIT = "cli_unfit"
 
 
 def ended(tab: TaskTab, log: StepLog, result: TaskResult) -> Outcome:

@@ -37,6 +37,10 @@ class TaskUnfit(Exception):
     """The CLI or the task's own words cannot be used; the message says why."""
 
 
+class Surplus(Exception):
+    """The CLI is not as it was granted; the message names what it has too much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What one task may take: by the kernel, by watching, and of what it leaves."""
@@ -61,6 +65,7 @@ class TaskRun:
         self._cli: CliProcess | None = None
         self._lane: Lane | None = None
         self._session_id = ""
+        self._version = ""
         self._background: set[asyncio.Task[None]] = set()
         self._judging: set[asyncio.Task[None]] = set()
         self._deadline = time.monotonic() + spec.wall_seconds
@@ -78,6 +83,7 @@ class TaskRun:
             if not await seats.ready():
                 message = f"Tasks are refused on this worker, because they could not be contained: {seats.fault}"
                 return self._failed(results.JAIL_UNAVAILABLE, message)
+            self._version = seats.cli_version
             resume = await asyncio.to_thread(sessions.kept, self.spec.session_dir)
             shape = launch.Shape.of(self.spec, resume)
             return await self._at(await seats.take(shape, self.spec.skills, self._restore), seats)
@@ -111,6 +117,8 @@ class TaskRun:
         except _Stopped:
             await ending.interrupted(seat.cli, seat.lane)
             return self._failed(*(self._stopped or (outcomes.CANCELLED, "")))
+        except Surplus as surplus:
+            return self._failed(results.CLI_UNFIT, f"{surplus}. Nothing was sent."[:1000])
         except (CliGone, TaskUnfit) as gone:
             return self._failed(outcomes.CLI_ERROR, f"The CLI failed: {str(gone)[:1000]}")
         finally:
@@ -126,8 +134,13 @@ class TaskRun:
         sessions.keep(self.spec.session_dir, room, self._session_id)
         if self.spec.artifacts_dir is None:
             return outcome
-        kept = inside.collect(room.workspace, self.spec.artifacts_dir, delivered, self._bounds.caps)
-        return replace(outcome, artifacts=kept)
+        found = inside.collect(room.workspace, self.spec.artifacts_dir, delivered, self._bounds.caps)
+        return replace(
+            outcome,
+            artifacts=tuple(found.kept),
+            artifacts_skipped=tuple(found.skipped),
+            artifacts_skipped_count=found.skipped_count,
+        )
 
     async def _converse(self, cli: CliProcess) -> TaskResult:
         """Start the conversation and relay it until the CLI calls it over."""
@@ -155,8 +168,8 @@ class TaskRun:
     async def _hear(self, cli: CliProcess, frame: Frame) -> None:
         match frame:
             case Init():
-                if found := gate.surplus(frame, self.spec):
-                    raise TaskUnfit(f"it has more than was granted: {', '.join(found)}")
+                if found := gate.surplus(frame, self.spec, self._version):
+                    raise Surplus(f"The CLI has more than was granted, or is another one: {', '.join(found)}")
                 self._session_id = frame.session_id
                 self._tab.checked.set()
             case TextDelta(_, text):
@@ -202,10 +215,11 @@ class TaskRun:
             self._cli.nudge(Nudge())
 
     def _look(self) -> None:
-        """Check the deadlines, and again when the nearer one would pass."""
+        """Check the deadlines, and again when the nearer one would pass. While a person is waited for, time stands."""
         now = time.monotonic()
-        idle_deadline = self._tab.last_heard + self.spec.idle_seconds if self._is_models_turn() else self._deadline
-        nearer = min(self._deadline, idle_deadline)
+        deadline = self._deadline + self.approvals.waited_seconds
+        idle_deadline = self._tab.last_heard + self.spec.idle_seconds if self._is_models_turn() else deadline
+        nearer = min(deadline, idle_deadline)
         if now >= nearer:
             self._stop(outcomes.TIMEOUT, "The job ran out of time: not done, or no further output, within its limits.")
             return

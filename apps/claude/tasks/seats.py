@@ -42,6 +42,8 @@ class Place:
     egress: Egress
     runtime_dir: Path
     cache_dir: Path
+    tested_version: str
+    """The CLI's, of which is known what it has under our flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,13 @@ class Seats:
         self._closed = False
         self.fault = place.jail_fault
         """Why no task is taken, or None."""
+        self.cli_version = place.jail.cli_version if place.jail else ""
+        """As the CLI told it in the jail when the worker began."""
+        if self.fault is None and self.cli_version != place.tested_version:
+            self.fault = (
+                f"the CLI is {self.cli_version or 'of no known version'}, and what tasks rely on was proven with "
+                f"{place.tested_version}; set CLAUDE_CLI_VERSION once it is proven with yours"
+            )
         self._cli: Path | None = None
         self._staging = asyncio.Lock()
 
@@ -110,7 +119,7 @@ class Seats:
                 self._uids.discard(seat.room.uid)
 
     def clear_later(self, seat: Seat) -> None:
-        """Clear a seat at which nothing runs any more, behind the task that sat there."""
+        """Clear a seat that nobody will take any more; never cancelled, and waited for by `close`."""
         task = asyncio.create_task(self.clear(seat))
         self._clearing.add(task)
         task.add_done_callback(self._clearing.discard)
@@ -118,12 +127,12 @@ class Seats:
     async def close(self) -> None:
         """End all spares, and see every seat cleared."""
         self._closed = True
-        await asyncio.gather(*self._clearing, return_exceptions=True)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await asyncio.gather(*(self.clear(seat) for seat in self._spares.values()), return_exceptions=True)
-        self._spares.clear()
+        while self._spares:
+            self.clear_later(self._spares.popitem()[1])
+        await asyncio.gather(*self._clearing, return_exceptions=True)
 
     async def _make(self, shape: Shape, skills: tuple[Skill, ...], furnish: Callable[[Room], object]) -> Seat:
         place = self._place
@@ -158,7 +167,7 @@ class Seats:
         old = [one for one, seat in self._spares.items() if now - seat.since > _SPARE_SECONDS]
         surplus = [one for one in self._spares if one not in old][: -self._max_spares]
         for one in (*old, *surplus):
-            await self.clear(self._spares.pop(one))
+            self.clear_later(self._spares.pop(one))
 
     def _prove(self, jail: Jail, cli: Path) -> None:
         """Raises JailBroken where a wall does not hold."""
