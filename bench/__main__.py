@@ -4,7 +4,20 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import admission, batch, calling, capabilities, chat, fit_routing, following, idle, routing, tasks, usage
+from bench import (
+    admission,
+    batch,
+    bigbatch,
+    calling,
+    capabilities,
+    chat,
+    fit_routing,
+    following,
+    idle,
+    routing,
+    tasks,
+    usage,
+)
 from bench.report import Report
 from bench.rig import scripted_model, service
 
@@ -19,6 +32,7 @@ CASES = (
     "throughput",
     "burst",
     "batch",
+    "bigbatch",
     "slow",
     "fanout",
     "usage",
@@ -51,6 +65,9 @@ def main() -> None:
         if "batch" in wanted:
             with service(upstream, slots=8) as target:
                 asyncio.run(batch.measure(target, report))
+        if "bigbatch" in wanted:
+            with service(upstream, slots=8) as target:
+                asyncio.run(bigbatch.measure(target, upstream, report))
         if "slow" in wanted or "fanout" in wanted:
             _crowds(wanted, upstream, report)
         if "usage" in wanted:

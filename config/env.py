@@ -10,6 +10,7 @@ from config.values import EXPECTED, ROOT
 from config.values import approvers as _approvers
 from config.values import count as _count
 from config.values import database_url as _database_url
+from config.values import https_url as _https_url
 from config.values import log_format as _log_format
 from config.values import log_level as _log_level
 from config.values import names as _names
@@ -216,6 +217,18 @@ class Env:
         _names,
         "Hosts of your own network that webhooks may be posted to, by the names that stand in their URLs, separated by "
         "commas. All others have to be at public addresses.",
+    )
+    alert_emails: tuple[str, ...] = _setting(
+        "ALERT_EMAILS",
+        "",
+        _names,
+        "Who of the operators is told by e-mail that a cost has drifted, separated by commas. Budgets name their own.",
+    )
+    alert_webhook_url: str = _setting(
+        "ALERT_WEBHOOK_URL", "", _https_url, "The same by webhook, signed as Standard Webhooks has it. https only."
+    )
+    alert_webhook_secret: str = _setting(
+        "ALERT_WEBHOOK_SECRET", "", _text, "What signs it: `whsec_` and 32 bytes in base 64, or any text.", secret=True
     )
     artifact_days: int = _setting("ARTIFACT_DAYS", "7", _count, "How long files that tasks left are kept.")
     artifact_max_gb: int = _setting(

@@ -99,6 +99,7 @@ def url_of(*schemes: str) -> Callable[[str], str]:
 database_url = url_of("postgres", "postgresql")
 redis_url = url_of("redis", "rediss", "unix")
 web_url = url_of("http", "https")
+https_url = url_of("https")
 
 EXPECTED: dict[Callable[[str], Any], str] = {
     count: "a whole number, 0 or more",
@@ -111,4 +112,5 @@ EXPECTED: dict[Callable[[str], Any], str] = {
     database_url: "postgres://user:password@host:port/name",
     redis_url: "redis://host:port/0, rediss://… or unix://…",
     web_url: "http://… or https://…",
+    https_url: "https://…",
 }

@@ -148,7 +148,8 @@ class Worker:
             logger.exception("job %s could not be ended", job.id)
             self._writer.drop(transcript)
         finally:
-            self._yielding.ended(job)
+            if self._yielding.ended(job):
+                self._bell.set()
             del self._running[job.id]
             self._tasks.discard(job.id)
 

@@ -11,6 +11,7 @@ from apps.jobs.batches.models import Batch, BatchItem, StoredFile
 from apps.jobs.idempotency import IdempotentRequest
 from apps.jobs.ids import floor_id
 from apps.jobs.jsontext import JsonTextField
+from apps.jobs.noticemodels import DriftNotice
 from apps.jobs.rollups import Drift, ProjectRollup, Rollup
 from apps.jobs.taskmodels import Approval, Delivery, Session
 from apps.keys.rates import RateState
@@ -26,6 +27,7 @@ __all__ = [
     "BatchItem",
     "Call",
     "Drift",
+    "DriftNotice",
     "IdempotentRequest",
     "Job",
     "JobEvent",

@@ -10,7 +10,7 @@ from apps.audit import services as audit
 from apps.audit.sealing import Raced
 from apps.budgets import services as budgets
 from apps.capabilities import services as capabilities
-from apps.jobs import artifacts, database, deliveries, health, idempotency, sessions, usage, valkey
+from apps.jobs import artifacts, database, deliveries, health, idempotency, notices, sessions, usage, valkey
 from apps.jobs.batches import feeding
 from apps.jobs.closing import close_lost, close_queued
 from apps.jobs.ids import floor_id
@@ -46,6 +46,7 @@ def sweep(*, node: str, now: datetime) -> None:
     _seal(now=now)
     capabilities.scan_if_changed(now=now)
     deliveries.deliver_aside(now=now)
+    notices.deliver_aside(now=now)
     sessions.prune(now=now)
     artifacts.prune_sometimes(now=now)
     database.checkpoint()

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import moment
 from apps.jobs.joblisting import Choices, KindFilter
-from apps.jobs.models import Drift, ProjectRollup, Rollup
+from apps.jobs.models import Drift, DriftNotice, ProjectRollup, Rollup
 from apps.permissions.words import dollars
 
 
@@ -102,7 +102,7 @@ class ProjectRollupAdmin(RollupAdmin):
 class DriftAdmin(_ReadOnly, admin.ModelAdmin[Drift]):
     """Newest first: what was metered, and the figure that differed."""
 
-    list_display = ["day", "model", "measure", "metered", "other"]
+    list_display = ["day", "model", "measure", "metered", "other", "told"]
     list_filter = ["measure"]
     ordering = ["-day", "model"]
     sortable_by = ()
@@ -116,3 +116,18 @@ class DriftAdmin(_ReadOnly, admin.ModelAdmin[Drift]):
     def other(self, drift: Drift) -> str:
         """In US dollars."""
         return dollars(drift.other_microusd)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Drift]:
+        return super().get_queryset(request).prefetch_related("notices")
+
+    @admin.display(description="Told")
+    def told(self, drift: Drift) -> str:
+        """To whom of `ALERT_EMAILS` and `ALERT_WEBHOOK_URL`, and whether it has arrived."""
+        return ", ".join(f"{each.get_channel_display()} {_progress(each)}" for each in drift.notices.all()) or "nobody"
+
+
+def _progress(notice: DriftNotice) -> str:
+    if notice.delivered_at:
+        return "delivered"
+    state = f"after {notice.attempts} attempts" if notice.next_attempt_at else "given up"
+    return f"{state}: {notice.error}" if notice.error else state

@@ -56,6 +56,38 @@ def test_prompts_conversations_and_tasks_are_answered_in_their_order(alice: Pers
     assert sum(each.get("cost_usd", 0) for each in results) == pytest.approx(told["cost_usd"]) != 0
 
 
+def test_every_kind_of_item_and_every_kind_of_end_in_one_batch(service: Service, marker: str) -> None:
+    """Answered, refused, failed, out of time, past its own cost, past the budget: each in its place."""
+    [emma] = service.people(("emma", f"p-{marker[5:13]}"))
+    service.manage("set_budget", emma.project, "--usd", "0.04", "--period", "total")
+    small = {"max_tokens": 50}
+    task = {"allow_tools": [], "max_cost": 0.002}
+    told = batch(
+        emma,
+        {"prompt": f"[[tokens: 3000]] {marker}", "model": "sonnet", "max_tokens": 3000},  # 3 of the budget's 4 cents
+        {"prompt": f"[[say: prompt]] {marker}", **small},
+        {"messages": [{"role": "user", "content": f"[[say: messages]] {marker}"}], **small},
+        {"description": f"[[say: task]] {marker}", **task},
+        {"prompt": f"[[say: no]] {marker}", "model": "opus", **small},
+        {"prompt": f"[[fail: 529]] {marker}", **small},
+        {"description": f"[[hang: 1]] {marker}", **task, "timeout": 2},
+        {"description": f"[[tokens: 3000]] {marker}", "model": "sonnet", **task},
+        {"prompt": f"[[say: too dear]] {marker}", "model": "sonnet", "max_tokens": 4000},
+        {"prompt": 7},
+    ).json()
+    found = [each["result"] if each["status"] == "completed" else each["error"]["code"] for each in told["results"]]
+    assert found[0].startswith("000 ")
+    assert found[1:] == [
+        *("prompt", "messages", "task", "model_not_allowed", "overloaded", "timeout", "cost_limit"),
+        *("insufficient_quota", "invalid_type"),
+    ]
+    assert told["counts"] == {"total": 10, "completed": 4, "failed": 6, "open": 0}
+    asked = {"model": "haiku", "messages": [{"role": "user", "content": "x"}]}
+    [usd] = [budget["usd"] for budget in emma.http.post("/v1/explain", asked).json()["budgets"]]
+    assert (usd["reserved"], usd["spent"]) == (0, pytest.approx(told["cost_usd"]))
+    assert usd["spent"] <= 0.04
+
+
 def test_defaults_reach_the_items_that_take_them(alice: Person, scripted_model: ScriptedServer, marker: str) -> None:
     batch(alice, f"[[say: x]] {marker}", max_tokens=77, system="Be kind.", timeout=60)
     asked = scripted_model.log.one(marker)["body"]
@@ -85,6 +117,23 @@ def test_a_cancelled_batch_asks_no_more(alice: Person, marker: str) -> None:
     found = ended(alice, told["id"])
     assert (found["status"], found["counts"]["failed"]) == ("cancelled", 40)
     assert {each["status"] for each in found["results"]} == {"cancelled"}
+
+
+def test_cancelled_half_way_a_batch_keeps_its_answers_and_its_money(service: Service, marker: str) -> None:
+    [fred] = service.people(("fred", f"p-{marker[5:13]}"))
+    service.manage("set_budget", fred.project, "--usd", "5", "--period", "day")
+    quick, slow = f"[[say: done]] {marker}", f"[[hang: 1]] {marker}"
+    begun = batch(fred, *[quick] * 5, *[slow] * 20, later=True).json()["id"]
+    eventually(
+        lambda: fred.http.get(f"/v1/batch/{begun}").json()["counts"]["completed"] == 5, seconds=60, message="not begun"
+    )
+    fred.http.post(f"/v1/batch/{begun}/cancel")
+    told = ended(fred, begun)
+    assert told["status"] == "cancelled"
+    assert [each["status"] for each in told["results"]] == ["completed"] * 5 + ["cancelled"] * 20
+    explained = fred.http.post("/v1/explain", {"model": "haiku", "messages": [{"role": "user", "content": "x"}]}).json()
+    [usd] = [budget["usd"] for budget in explained["budgets"]]
+    assert (usd["reserved"], usd["spent"]) == (0, pytest.approx(told["cost_usd"]))
 
 
 def test_the_same_key_makes_one_batch(alice: Person, marker: str) -> None:

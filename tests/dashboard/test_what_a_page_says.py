@@ -20,6 +20,7 @@ from apps.claude.spec import Outcome
 from apps.dashboard import figures
 from apps.dashboard.queries import usage
 from apps.dashboard.ranges import read
+from apps.jobs.batches.models import Batch
 from apps.jobs.closing import close
 from apps.jobs.events import Event
 from apps.jobs.ids import new_job_id
@@ -229,6 +230,18 @@ def test_the_demonstration_can_be_proven(
     said = capsys.readouterr().out
     assert "all agree" in said
     assert "The audit record is whole" in said
+
+
+def test_the_demonstration_has_batches_that_ended_in_different_ways(filled: Project) -> None:
+    batches = Batch.objects.of(filled)
+    assert batches
+    assert not batches.unfinished().exists()
+    for batch in batches:
+        jobs = Job.objects.filter(batch_id=batch.pk)
+        assert batch.items.count() == batch.total == batch.completed + batch.failed
+        assert not batch.items.waiting().exists()
+        assert batch.cost_microusd == sum(job.cost_microusd for job in jobs) > 0
+        assert batch.completed == jobs.filter(status="completed").count() > 0
 
 
 def test_the_demonstration_says_so(page: Client, atlas: Project, settings: Settings) -> None:

@@ -9,13 +9,13 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.budgets import services as budgets
 from apps.budgets.periods import Cycle, PeriodName
-from apps.dashboard.demo import making
+from apps.dashboard.demo import batching, making
 from apps.dashboard.demo.cast import TEAMS, Key, Team
 from apps.dashboard.demo.making import Made
 from apps.jobs import usage
 from apps.jobs.closing import close
 from apps.jobs.ids import new_job_id
-from apps.jobs.models import Job, Status
+from apps.jobs.models import Job, Lane, Status
 from apps.keys import services as keys
 from apps.keys.models import ApiKey, Project
 from apps.keys.rates import Limits
@@ -49,7 +49,11 @@ def _team(team: Team, rng: Random, *, start: datetime, now: datetime) -> None:
     keys.save_project(project=project, actor=PERSON, now=start)
     made = [(key, _issue(project, key, start)) for key in team.keys]
     _budgets(team, project, made, start)
+    own = Random(f"{SEED} {team.slug}")  # noqa: S311  # of its own, so that jobs stay as they were
+    batches = batching.moments(own, start=start, now=now)
     for at in _moments(team, rng, start=start, now=now):
+        while batches and batches[0] <= at:
+            _batch(project, *made[0], own, at=batches.pop(0), number=len(batches), now=now)
         night = at.hour < 7 or at.hour > 20
         weights = [key.weight * (1 if key.nightly or not night else 0.05) for key, _ in made]
         key, row = rng.choices(made, weights)[0]
@@ -90,9 +94,22 @@ def _moments(team: Team, rng: Random, *, start: datetime, now: datetime) -> list
     return sorted(at for at in found if at < now - timedelta(minutes=10))
 
 
-def _run(project: Project, key: ApiKey, made: Made, *, at: datetime, now: datetime) -> None:
-    """Submitted, run and closed: hold, row, record, bill and transcript."""
+def _batch(project: Project, key: Key, row: ApiKey, rng: Random, *, at: datetime, number: int, now: datetime) -> None:
+    """A batch and all of its jobs. `number`: how many come after it."""
+    ending = batching.ENDINGS[number % len(batching.ENDINGS)]
+    places = batching.begin(project, key, row, rng, ending, at)
+    for place in places:
+        _run(project, row, place.made, at=place.at, now=now, place=place)
+    batching.end(places[-1].batch, now=min(places[-1].at + places[-1].made.took, now))
+
+
+def _run(
+    project: Project, key: ApiKey, made: Made, *, at: datetime, now: datetime, place: batching.Place | None = None
+) -> None:
+    """Submitted, run and closed: hold, row, record, bill and transcript; as an item of a batch if it has a place."""
     job = _row(project, key, made, at)
+    if place:
+        job.lane, job.batch_id, job.batch_index = Lane.BATCH, place.batch.pk, place.item.index
     what = {"kind": job.kind, "model": job.model, "cap_microusd": CAP}
     deed = {"actor": f"key:{key.public_id}", "target_type": "job", "target_id": job.pk, "project_id": project.slug}
     try:
@@ -106,14 +123,19 @@ def _run(project: Project, key: ApiKey, made: Made, *, at: datetime, now: dateti
             now=at,
             shrink=True,
             minimum_microusd=made.outcome.cost_microusd,
+            out_of=place.envelope if place else None,
         )
     except budgets.BudgetExceeded as refused:
         audit.record(**deed, action="job.refused", outcome="refused", reason=str(refused), data=what, now=at)
         usage.note_refusal(job, "budget_exceeded", now=at)
+        if place:
+            place.refuse(str(refused))
         return
     job.cap_microusd = held.amount_microusd
     job.status, job.started_at, job.lease_until = Status.IN_PROGRESS, at + made.queued, at + timedelta(hours=1)
     job.save(force_insert=True)
+    if place:
+        place.take(job.pk)
     audit.record(**deed, action="job.submitted", data=what, now=at)
     close(job=job, outcome=made.outcome, events=made.events, where=Q(), now=min(at + made.took, now))
     keys.touch(key=key, now=at)

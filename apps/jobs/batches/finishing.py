@@ -65,6 +65,14 @@ def finish_again(*, batch_id: str, now: datetime) -> bool:
 
 
 def _finish(batch_id: str, now: datetime) -> bool:
+    ended = close(batch_id=batch_id, now=now)
+    if ended:
+        transaction.on_commit(lambda: eventlog.announce(batch_id, [terminal_event(ended)], project_id=ended.project_id))
+    return ended is not None
+
+
+def close(*, batch_id: str, now: datetime) -> Batch | None:
+    """Count, write, give back and record. The caller tells the followers; None when somebody else was first."""
     batch = Batch.objects.select_related("project", "api_key").get(pk=batch_id)
     output, errors = _writers[0](batch) if batch.input_file_id and _writers else ("", "")
     found = counts(batch)
@@ -81,13 +89,12 @@ def _finish(batch_id: str, now: datetime) -> bool:
     }
     with transaction.atomic():
         if not Batch.objects.unfinished().filter(pk=batch_id).update(**facts):
-            return False
+            return None
         budgets.release(job_id=batch_id, now=now)
         for name, value in facts.items():
             setattr(batch, name, value)
         _record(batch, now)
-        transaction.on_commit(lambda: eventlog.announce(batch_id, [terminal_event(batch)], project_id=batch.project_id))
-    return True
+    return batch
 
 
 def _record(batch: Batch, now: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from apps.audit import services as audit
+from apps.jobs import notices
 from apps.jobs.models import Drift
 from apps.jobs.usage.figures import drifted
 from apps.jobs.usage.spans import DAY, floor, moment
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def raise_drifts(*, now: datetime) -> int:
-    """Look at today and yesterday; how many drifts were new. Each day, model and measure is told once, on record."""
+    """Look at today and yesterday; how many drifts were new. Each is told once: on record, and to the operators."""
     with connection.cursor() as cursor:
         cursor.execute(_SUMS, [floor(now, DAY) - DAY])
         rows = [(start, model, *map(int, sums)) for start, model, *sums in cursor.fetchall()]
@@ -35,10 +36,11 @@ def _raise(start: int, model: str, measure: str, metered: int, other: int, now: 
     day = moment(start).date()
     with transaction.atomic():
         sums = {"metered_microusd": metered, "other_microusd": other}
-        _, new = Drift.objects.get_or_create(
+        drift, new = Drift.objects.get_or_create(
             day=day, model=model, measure=measure, defaults={**sums, "created_at": now}
         )
         if new:
+            notices.announce(drift=drift, now=now)
             facts = {"day": day.isoformat(), "measure": measure, **sums}
             audit.record(
                 actor="system",
