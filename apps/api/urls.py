@@ -18,7 +18,7 @@ from apps.api.views.messages import CountTokens, Messages
 from apps.api.views.metrics import Metrics
 from apps.api.views.models import Model, Models
 from apps.api.views.openai_batches import OneOpenaiBatch, OpenaiBatchCancel, OpenaiBatches
-from apps.api.views.responses import OneResponse, ResponseCancel, Responses
+from apps.api.views.responses import OneResponse, ResponseCancel, ResponseInput, Responses
 from apps.api.views.route import RouteRequest
 from apps.api.views.sessions import Fork, OneSession, Sessions
 from apps.api.views.tasks import Tasks
@@ -34,6 +34,7 @@ urlpatterns = [
     path("v1/models/<str:model>", Model.as_view(), name="model"),
     path("v1/responses", Responses.as_view(), name="responses"),
     path("v1/responses/<str:response_id>", OneResponse.as_view(), name="response"),
+    path("v1/responses/<str:response_id>/input_items", ResponseInput.as_view(), name="response-input-items"),
     path("v1/responses/<str:response_id>/cancel", ResponseCancel.as_view(), name="response-cancel"),
     path("v1/route", RouteRequest.as_view(), name="route"),
     path("v1/task", Tasks.as_view(), name="task"),

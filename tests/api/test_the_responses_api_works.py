@@ -16,6 +16,10 @@ WEATHER: Any = {
     "name": "get_weather",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
+PNG = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 CALL = '[[tool: get_weather {"city": "Graz"}]]'
 
 
@@ -51,6 +55,31 @@ def test_a_response_is_found_continued_and_forgotten(
     with pytest.raises(sdk.NotFoundError) as missing:
         openai.responses.create(model="sonnet", input="more", previous_response_id=first.id)
     assert missing.value.param == "previous_response_id"
+
+
+def test_what_was_asked_can_be_listed_page_by_page(openai: OpenAI, charlie: Person, marker: str) -> None:
+    first = openai.responses.create(model="sonnet", input=f"{CALL} {marker}", tools=[WEATHER])
+    [call] = [item for item in first.output if item.type == "function_call"]
+    image: Any = {"type": "input_image", "image_url": PNG}
+    more: Any = [
+        {"type": "function_call_output", "call_id": call.call_id, "output": "21 degrees"},
+        {"role": "user", "content": [{"type": "input_text", "text": "And?"}, image]},
+    ]
+    second = openai.responses.create(model="sonnet", input=more, tools=[WEATHER], previous_response_id=first.id)
+    found: list[Any] = list(openai.responses.input_items.list(second.id, order="asc", limit=2))
+    assert [item.type for item in found] == ["message", "function_call", "function_call_output", "message"]
+    assert found[0].content[0].text == f"{CALL} {marker}"
+    assert found[1].call_id == found[2].call_id == call.call_id
+    assert found[2].output == "21 degrees"
+    assert [part.type for part in found[3].content] == ["input_text", "input_image"]
+    assert found[3].content[1].image_url == PNG
+    assert [item.id for item in openai.responses.input_items.list(second.id)] == [item.id for item in found[::-1]]
+    with pytest.raises(sdk.BadRequestError):
+        openai.responses.input_items.list(second.id, after="msg_nothing")
+    assert charlie.http.get(f"/v1/responses/{second.id}/input_items").status == 404
+    openai.responses.delete(first.id)
+    with pytest.raises(sdk.NotFoundError):
+        openai.responses.input_items.list(first.id)
 
 
 def test_what_is_not_to_be_stored_is_not_found(openai: OpenAI, marker: str) -> None:

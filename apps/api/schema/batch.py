@@ -11,6 +11,9 @@ from apps.jobs.batches.models import BatchStatus
 
 BATCH_ID = OpenApiParameter("batch_id", str, OpenApiParameter.PATH, description="The batch's id.")
 LIMIT = OpenApiParameter("limit", int, OpenApiParameter.QUERY, description="Entries of a page.")
+RESULTS = OpenApiParameter(
+    "limit", int, OpenApiParameter.QUERY, description="Results of a page: 1 to 1,000, usually 1,000."
+)
 AFTER = OpenApiParameter("after", str, OpenApiParameter.QUERY, description="The last one of the page before.")
 
 
@@ -140,7 +143,7 @@ batch_schema = extend_schema(
     operation_id="get_batch",
     summary="Look at a batch",
     tags=["batches"],
-    parameters=[BATCH_ID, LIMIT, AFTER, REQUEST_ID],
+    parameters=[BATCH_ID, RESULTS, AFTER, REQUEST_ID],
     responses={200: BatchWithResults, 400: error("What is wrong with the query."), **UNAUTHENTICATED, **NOT_FOUND},
 )
 batch_cancel_schema = extend_schema(

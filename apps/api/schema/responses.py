@@ -48,6 +48,18 @@ class ResponseObject(serializers.Serializer[Any]):
     x_claude = ClaudeDetails()
 
 
+class InputItems(serializers.Serializer[Any]):
+    """A page of what a response was asked."""
+
+    object = serializers.CharField(help_text="Always list.")
+    data = serializers.ListField(  # type: ignore[assignment]  # a field, not the base's property
+        child=serializers.JSONField(), help_text="message, function_call, function_call_output."
+    )
+    first_id = serializers.CharField(allow_null=True)
+    last_id = serializers.CharField(allow_null=True)
+    has_more = serializers.BooleanField()
+
+
 class DeletedResponse(serializers.Serializer[Any]):
     """That it is forgotten."""
 
@@ -109,4 +121,17 @@ cancel_schema = extend_schema(
     parameters=[REQUEST_ID, RESPONSE_ID],
     request=None,
     responses={200: ResponseObject, **UNAUTHENTICATED, **NOT_FOUND},
+)
+input_items_schema = extend_schema(
+    operation_id="list_response_input_items",
+    summary="What a response was asked",
+    tags=["responses"],
+    parameters=[
+        REQUEST_ID,
+        RESPONSE_ID,
+        OpenApiParameter("limit", int, description="Items of a page: 1 to 100, usually 20."),
+        OpenApiParameter("order", str, enum=["asc", "desc"], description="desc, newest first, or asc."),
+        OpenApiParameter("after", str, description="The id of the last item of the page before."),
+    ],
+    responses={200: InputItems, 400: error("What is wrong with the query."), **UNAUTHENTICATED, **NOT_FOUND},
 )

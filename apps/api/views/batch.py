@@ -27,6 +27,7 @@ from apps.jobs.following import follow_batches
 from apps.keys.models import ApiKey
 
 _PAGE = 1_000
+"""Results of a page at most: they are built in memory."""
 
 
 class Batches(BatchesView):
@@ -63,7 +64,7 @@ class OneBatch(View):
     def get(self, request: Request, batch_id: str) -> HttpResponse:
         """Look at a batch and the results it has so far. `after` is the index of the last item of the page before."""
         query = request._request.GET
-        limit = whole(query, "limit", _PAGE, least=1, most=MAX_ITEMS)
+        limit = whole(query, "limit", _PAGE, least=1, most=_PAGE)
         after = whole(query, "after", 0, least=0, most=MAX_ITEMS) if "after" in query else -1
         return answer(with_results(find_batch(self.caller, batch_id), after=after, limit=limit))
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apps.api.answers import answer
 from apps.api.base import View
 from apps.api.problems import ApiError, of_status
-from apps.api.query import whole
+from apps.api.query import listing, whole
 from apps.jobs import idempotency
 from apps.jobs.batches import feeding, services
 from apps.jobs.batches.models import Batch, BatchQuerySet
@@ -49,9 +49,7 @@ class BatchesView(View):
         if after := query.get("after"):
             found = found.filter(pk__lt=after)
         page = list(found[: limit + 1])
-        data = [shown(batch) for batch in page[:limit]]
-        ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
-        return answer({"object": "list", "data": data, **ends, "has_more": len(page) > limit})
+        return answer(listing([shown(batch) for batch in page[:limit]], has_more=len(page) > limit))
 
 
 def find_batch(key: ApiKey, batch_id: str) -> Batch:

@@ -21,10 +21,12 @@ from apps.api.openai.content import Media
 from apps.api.openai.fields import wrong_value
 from apps.api.openai.remote import fetched
 from apps.api.problems import ApiError, Problem, of_status
+from apps.api.query import listing, whole
 from apps.api.responses.answers import job_id, response
+from apps.api.responses.input_items import items
 from apps.api.responses.requests import WIRE, previous, read
 from apps.api.responses.streaming import Stream
-from apps.api.schema.responses import cancel_schema, create_schema, delete_schema, retrieve_schema
+from apps.api.schema.responses import cancel_schema, create_schema, delete_schema, input_items_schema, retrieve_schema
 from apps.jobs import conversations, erasing
 from apps.jobs import services as jobs
 from apps.jobs.conversations import NOTHING_SAID, Conversation
@@ -85,6 +87,28 @@ class OneResponse(View):
         except erasing.StillRuns as error:
             raise ApiError(Problem(409, str(error), "still_running", headers={"x-should-retry": "false"})) from None
         return answer({"id": response_id, "object": "response", "deleted": True})
+
+
+class ResponseInput(View):
+    """What a response was asked."""
+
+    @input_items_schema
+    def get(self, request: Request, response_id: str) -> HttpResponse:
+        """A page of the items that the model read: those of the responses it continues come first."""
+        job = _find(self.caller, response_id)
+        query = request._request.GET
+        limit = whole(query, "limit", 20, least=1, most=100)
+        order = query.get("order", "desc")
+        if order not in ("asc", "desc"):
+            raise wrong_value("order", "'order' is asc or desc.")
+        found = items(job.pk, job.request.get("turns") or ())
+        found = found if order == "asc" else found[::-1]
+        if after := query.get("after"):
+            places = [index for index, item in enumerate(found, 1) if item["id"] == after]
+            if not places:
+                raise wrong_value("after", "'after' is the id of an item of this response.")
+            found = found[places[0] :]
+        return answer(listing(found[:limit], has_more=len(found) > limit))
 
 
 class ResponseCancel(View):

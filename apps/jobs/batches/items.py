@@ -1,16 +1,18 @@
 """The items of a batch before they have jobs: what they ask, what they are reckoned to cost, how they are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.db import connection
 
 from apps.budgets.fitting import Amounts
 from apps.claude import catalog, pricing
 from apps.claude.spec import Usage
 from apps.jobs.admission import reckoned_tokens, size_of
 from apps.jobs.batches.models import BatchItem
+from apps.jobs.events import dumps
 from apps.jobs.requests import ChatRequest, Request
 from apps.jobs.routes import AUTO
 from apps.jobs.taskrequests import TaskRequest
@@ -23,6 +25,11 @@ class _Kind(Protocol):
 KINDS: dict[str, _Kind] = {ChatRequest.kind: ChatRequest, TaskRequest.kind: TaskRequest}
 """Every kind of work that a batch can hold, by the word that its item is kept under."""
 
+_INSERT = """
+    INSERT INTO jobs_batchitem
+        (batch_id, "index", custom_id, kind, waiting, request, share_microusd, share_tokens, job_id, error)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
 _ROUTED = "sonnet"
 """The tier whose price a request for `auto` is reckoned at."""
 
@@ -45,6 +52,27 @@ def row(new: NewItem, *, batch_id: str, index: int) -> BatchItem:
         item.kind, item.request = new.request.kind, new.request.to_json()
         item.share_microusd, item.share_tokens = share.microusd, share.tokens
     return item
+
+
+def insertable(rows: Sequence[BatchItem]) -> list[tuple[Any, ...]]:
+    """What `insert` takes: made before the transaction, which then holds SQLite's only writer for a moment."""
+    return [
+        (
+            *(item.batch_id, item.index, item.custom_id, item.kind, item.waiting, _text(item.request)),
+            *(item.share_microusd, item.share_tokens, item.job_id, _text(item.error)),
+        )
+        for item in rows
+    ]
+
+
+def insert(rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write them down: by hand, as the ORM takes three seconds of CPU for ten thousand."""
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else dumps(value)
 
 
 def request_of(item: BatchItem) -> Request:

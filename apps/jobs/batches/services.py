@@ -12,8 +12,8 @@ from apps.budgets.fitting import Amounts
 from apps.jobs import idempotency, news
 from apps.jobs.admission import HOLD_GRACE, MINIMUM
 from apps.jobs.batches import feeding
-from apps.jobs.batches.items import NewItem, row
-from apps.jobs.batches.models import Batch, BatchItem, BatchStatus
+from apps.jobs.batches.items import NewItem, insert, insertable, row
+from apps.jobs.batches.models import Batch, BatchStatus
 from apps.jobs.engines import credential
 from apps.jobs.idempotency import Once
 from apps.jobs.ids import new_id
@@ -24,7 +24,6 @@ MAX_ITEMS = 10_000
 WINDOW = timedelta(hours=24)
 """How long a batch may take: what is not answered then is not asked any more."""
 PREFIX = "batch_"
-_AT_ONCE = 500
 
 
 def create(
@@ -52,9 +51,10 @@ def create(
     batch.patient = patient
     rows = [row(new, batch_id=batch.id, index=index) for index, new in enumerate(items)]
     shares = [Amounts(each.share_microusd, each.share_tokens) for each in rows if each.waiting]
+    ready = insertable(rows)
     with transaction.atomic():
         batch.save(force_insert=True)
-        BatchItem.objects.bulk_create(rows, batch_size=_AT_ONCE)
+        insert(ready)
         held = _hold(key, batch, shares, now) if shares else 0
         if once:
             idempotency.remember(key=key, once=once, target=batch.id, now=now)
