@@ -83,13 +83,8 @@ class Worker:
         self._control.add(valkey.control())
         self._client = valkey.async_client()
         self._claimer = asyncio.create_task(self._claim_until_drained())
-        services = (
-            self._writer.run(),
-            self._control.run(),
-            self._feeder.run(),
-            self._beat_forever(),
-            self._report_forever(),
-        )
+        parts = (self._writer.run(), self._control.run(), self._feeder.run())
+        services = (*parts, self._beat_forever(), self._report_forever())
         self._services = [asyncio.create_task(service) for service in services]
 
     async def _drain(self, seconds: float) -> None:
