@@ -52,7 +52,8 @@ def _walls_and_features(config: EngineConfig, cli: Path, runtime_dir: Path) -> l
     seats = Seats(place, config.task_bounds.limits, 0)
     if jail and not asyncio.run(seats.ready()):
         walls = Check("jail", "warn", f"{seats.fault}: tasks will be refused")
-    return [walls, *asyncio.run(_features(Workshop(cli, jail, egress, runtime_dir), config.model))]
+    limits = Check("limits", "ok", "prlimit in the jail; memory and disk are watched; no cgroup of its own for a task")
+    return [walls, limits, *asyncio.run(_features(Workshop(cli, jail, egress, runtime_dir), config.model))]
 
 
 def _upstream(config: EngineConfig, *, call: bool) -> list[Check]:

@@ -191,7 +191,8 @@ class Engine:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()  # such as the readers of a process whose start was interrupted
-        await asyncio.wait(left, timeout=1) if left else None
+        if left:
+            await asyncio.wait(left, timeout=1)
 
     async def _start_process(self) -> LiveProcess:
         assert self.cli is not None

@@ -36,6 +36,8 @@ def test_what_a_task_leaves_is_listed_and_downloaded_and_seen_by_nobody_else(
     job = run(erin.http, f"{call('Bash', command=write)} {marker}", allow_tools=["Bash"], files=files)
 
     [artifact] = job["artifacts"]
+    assert job["artifacts_skipped"] == [{"name": "link", "reason": "link", "size": None}]
+    assert job["artifacts_skipped_count"] == 1
     listed = erin.http.get(f"/v1/jobs/{job['id']}/artifacts").json()["data"]
     assert listed == [artifact]
     assert (artifact["name"], artifact["size"], artifact["media_type"]) == ("out/a page.html", len(HTML), "text/html")

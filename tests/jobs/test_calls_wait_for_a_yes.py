@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -6,11 +7,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from apps.audit.models import AuditEvent
+from apps.budgets.models import Hold
 from apps.jobs import approvals, eventlog, services
 from apps.jobs.approvals import ApprovalNotFound, Decision, MayNotDecide, NotWaiting
 from apps.jobs.execution import Worker
 from apps.jobs.models import Approval, Job
 from apps.keys.models import ApiKey, Membership
+from tests.jobs.batching import limit
 from tests.jobs.conftest import both_databases, followed, task
 from tests.support.waiting import eventually
 
@@ -136,3 +139,15 @@ def test_people_who_work_in_the_project_decide(waiting: Start, atlas: ApiKey, ro
             approvals.decide_as_member(user=user, job=job, call_id="call_ask", decision="once", now=now)
         decide(job, "deny")
         followed(job)
+
+
+def test_the_money_of_a_job_that_waits_is_held_for_as_long_as_it_may_go_on(
+    atlas: ApiKey, waiting: Start, settings: Settings
+) -> None:
+    limit(atlas, 1_000_000, timezone.now())
+    settings.APPROVAL_SECONDS = 100_000
+    job = waiting()
+    hold, approval = Hold.objects.get(job_id=job.pk), Approval.objects.get(job=job)
+    assert hold.expires_at >= approval.expires_at + timedelta(seconds=settings.JOB_TIMEOUT_SECONDS)
+    decide(job, "deny")
+    assert followed(job)[-1].type == "done"

@@ -30,7 +30,9 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpsReceiver
 @pytest.fixture(scope="module")
 def lonely(start_service: ServiceFactory, receiver: HttpsReceiver) -> Service:
     """A service with one worker, which may post to this machine and believes the receiver's certificate."""
-    return start_service(WORKERS="1", WEBHOOK_HOSTS="localhost", SSL_CERT_FILE=str(receiver.certificate))
+    return start_service(
+        WORKERS="1", DRAIN_SECONDS="1", WEBHOOK_HOSTS="localhost", SSL_CERT_FILE=str(receiver.certificate)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,19 @@ def test_a_killed_worker_ends_its_task_once_billed_and_nothing_of_it_lives(
     eventually(lambda: messages(receiver, erin, job_id))
     assert [message["type"] for message in messages(receiver, erin, job_id)] == ["job.failed"]
     assert eventually(lambda: run(erin.http, f"[[say: still there]] {marker}"))["result"] == "still there"
+
+
+def test_a_service_that_is_stopped_in_the_midst_of_tasks_and_chats_ends_in_order(
+    lonely: Service, erin: Person, marker: str
+) -> None:
+    body = {"description": f"{call('Bash', command=DAEMON)} [[tokens: 2000]] [[rate: 50]] {marker}"}
+    job_id = erin.http.post("/v1/task", {**body, "allow_tools": ["Bash"]}, prefer="respond-async").json()["id"]
+    with (
+        erin.http.stream("GET", f"/v1/jobs/{job_id}/events", headers=SSE) as task,
+        erin.http.chat_stream(f"[[tokens: 2000]] [[rate: 50]] {marker}") as chat,
+    ):
+        for stream in (task, chat):
+            assert next(stream.events())
+        assert lonely.stop() == 0
+    for word in ("Task was destroyed", "Traceback", "never retrieved"):
+        assert word not in lonely.output.split(job_id)[-1], lonely.program.tail()
