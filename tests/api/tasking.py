@@ -36,10 +36,7 @@ def run(http: Http, description: str, **fields: Any) -> dict[str, Any]:
 
 
 _MAKE_PROFILE = """
-import json, os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-import django
-django.setup()
+import json, sys
 from django.utils import timezone
 from apps.permissions.models import Profile
 from apps.permissions.services import Rules, create_profile

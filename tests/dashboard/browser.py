@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.support.service import Service
 
@@ -24,6 +24,10 @@ for name, slug, role in {people!r}:
     if not Membership.objects.filter(project=project, user=user).exists():
         members.add(project=project, user=user, role=Role(role), actor="system", now=timezone.now())
 """
+
+
+_logins: dict[tuple[str, str], StorageState] = {}
+"""Cookies of those who are logged in: a login is slow, on purpose."""
 
 
 def let_in(service: Service, *people: tuple[str, str, str]) -> None:
@@ -53,17 +57,22 @@ def window(
     browser: Browser, service: Service, name: str, *, width: int = 1280, height: int = 900, **options: Any
 ) -> Iterator[Window]:
     """Somebody who is logged in."""
-    context = browser.new_context(base_url=service.url, viewport={"width": width, "height": height}, **options)
+    cookies = _logins.get((service.url, name))
+    context = browser.new_context(
+        base_url=service.url, viewport={"width": width, "height": height}, storage_state=cookies, **options
+    )
     page = context.new_page()
     seen = Window(page)
     page.on("console", lambda message: seen.complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     page.on("request", lambda request: _note(seen, service, request.url))
-    page.goto("/login/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", PASSWORD)
-    page.press("#id_password", "Enter")
-    expect(page.get_by_role("navigation", name="Sections")).to_be_visible()
+    if not cookies:
+        page.goto("/login/")
+        page.fill("#id_username", name)
+        page.fill("#id_password", PASSWORD)
+        page.press("#id_password", "Enter")
+        expect(page.get_by_role("navigation", name="Sections")).to_be_visible()
+        _logins[service.url, name] = context.storage_state()
     yield seen
     context.close()
 

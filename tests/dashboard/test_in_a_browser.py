@@ -251,15 +251,17 @@ def test_a_phone_shows_every_page_without_sideways_scrolling(browser: Browser, o
 def test_a_page_weighs_little(browser: Browser, owner: Window, service: Service) -> None:
     """With everything it loads, nothing cached, nothing compressed."""
     heavy: dict[str, int] = {}
-    for name in (f"/p/sirius/{page}" for page in PAGES):
-        with window(browser, service, "olga") as seen:
-            sizes: list[int] = []
-            client = seen.page.context.new_cdp_session(seen.page)
-            client.send("Network.enable")
-            client.send("Network.setCacheDisabled", {"cacheDisabled": True})
-            client.on("Network.loadingFinished", lambda event, sizes=sizes: sizes.append(event["encodedDataLength"]))
+    sizes: list[int] = []
+    with window(browser, service, "olga") as seen:
+        client = seen.page.context.new_cdp_session(seen.page)
+        client.send("Network.enable")
+        client.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        client.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+        for name in (f"/p/sirius/{page}" for page in PAGES):
+            sizes.clear()
             seen.page.goto(name, wait_until="load")
             heavy[name] = int(sum(sizes))
+    assert min(heavy.values()) > 10_000, "everything is loaded anew"
     assert {name: size for name, size in heavy.items() if size > MOST_BYTES} == {}
 
 

@@ -10,10 +10,7 @@ from tests.support.service import Service, ServiceFactory
 from tests.support.waiting import eventually
 
 _PROFILE = """
-import os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-import django
-django.setup()
+import sys
 from django.utils import timezone
 from apps.permissions.models import Profile
 limits = {"max_cost_microusd": 1_000_000, "max_seconds": int(sys.argv[2]), "max_turns": 5, "max_concurrency": 50}
@@ -35,7 +32,7 @@ def budget(http: Http) -> dict[str, Any]:
 
 
 def test_a_chat_runs_no_longer_than_its_profile_allows(service: Service, marker: str) -> None:
-    service._run("-c", _PROFILE, "hasty", "6")
+    service.run_python(_PROFILE, "hasty", "6")
     http = issued(service, "hasty", "--profile", "hasty")
     began = time.monotonic()
     answer = http.chat(f"[[tokens: 4000]] [[rate: 20]] {marker}")

@@ -23,12 +23,8 @@ from tests.support.waiting import eventually
 START_SECONDS = 180
 UPSTREAM_KEY = "sk-ant-scripted-credential-that-must-not-leak"
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VALKEY_SERVER", "CLAUDE_CLI_PATH")
-# One Django for all keys: loading it takes longer than issuing a hundred.
 _ISSUE_KEYS = """
-import os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-import django
-django.setup()
+import sys
 from django.core.management import call_command
 for name, project in zip(sys.argv[1::2], sys.argv[2::2]):
     call_command("issue_key", project, name=name, json=True)
@@ -129,9 +125,21 @@ class Service:
         return self._run("-c", code, *arguments)
 
     def _run(self, *arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environ, check=True, stdout=subprocess.PIPE, text=True)
-        return done.stdout
+        commander = self._commander
+        commander.stdin.write(json.dumps(arguments) + "\n")  # type: ignore[union-attr]
+        commander.stdin.flush()  # type: ignore[union-attr]
+        answer = commander.stdout.readline()  # type: ignore[union-attr]
+        assert answer, "settings with which nothing can be run"
+        done = json.loads(answer)
+        if done["status"] != 0:
+            raise subprocess.CalledProcessError(done["status"], arguments, done["output"])
+        return str(done["output"])
+
+    @cached_property
+    def _commander(self) -> subprocess.Popen[str]:
+        environ = {**self.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+        command, pipe = [sys.executable, "-m", "tests.support.commander"], subprocess.PIPE
+        return subprocess.Popen(command, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe, text=True)
 
     def processes(self) -> list[psutil.Process]:
         """Every living process of the service, the CLI's in their jails included."""
@@ -175,6 +183,9 @@ class Service:
         return found[1]
 
     def _clean(self) -> None:
+        if "_commander" in vars(self):
+            self._commander.communicate()  # it ends when nobody can ask any more
+            del self._commander
         if self.data_dir.exists():
             shutil.rmtree(runtime_dir(self.data_dir), ignore_errors=True)
 
