@@ -16,6 +16,7 @@ from apps.jobs import services as jobs
 from apps.jobs.idempotency import Once
 from apps.jobs.models import Job, Lane
 from apps.jobs.requests import Request as JobRequest
+from apps.keys import expiry
 from apps.keys.models import ApiKey
 
 
@@ -105,6 +106,9 @@ class View(APIView):
             response.headers.setdefault(name, value)
         key = getattr(request, "_auth", None)
         self.visit.key = key if isinstance(key, ApiKey) else None
+        if self.visit.key:
+            for name, value in expiry.headers(self.visit.key, now=timezone.now()).items():
+                response.headers[name] = value
         if self.once and not self.made_something:
             replays.store(key=self.caller, once=self.once, response=response, now=timezone.now())
         if is_served_by_gateway(self.request._request):

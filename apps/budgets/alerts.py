@@ -5,9 +5,9 @@ from datetime import datetime
 from apps.audit import services as audit
 from apps.budgets.fitting import MEASURES, Amounts, Measure, crossed
 from apps.budgets.models import Alert, Budget, Notification
-from apps.budgets.models.budgets import split_emails
 from apps.budgets.periods import ROLLING, stretch_start
 from apps.budgets.statements import Window
+from apps.keys.destinations import split_emails
 
 UNKNOWN = Amounts(-1, -1)
 """`before` when the limits have moved and not the spend: every threshold that has been reached counts."""

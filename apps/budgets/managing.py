@@ -13,8 +13,8 @@ from apps.audit.changes import diff
 from apps.budgets import alerts, windows
 from apps.budgets.models import Budget
 from apps.budgets.periods import Cycle
-from apps.budgets.webhooks import new_secret
 from apps.keys.models import ApiKey, Project
+from apps.keys.webhooks import new_secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

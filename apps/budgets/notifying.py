@@ -11,10 +11,10 @@ from typing import Any
 from django.db import transaction
 
 from apps.audit import services as audit
-from apps.budgets import sending
 from apps.budgets.models import Alert, Notification
-from apps.budgets.sending import MOST_ATTEMPTS, SendHook
-from apps.budgets.webhooks import Post
+from apps.keys import sending
+from apps.keys.sending import MOST_ATTEMPTS, SendHook
+from apps.keys.webhooks import Post
 from apps.permissions.words import dollars
 
 _log = logging.getLogger(__name__)

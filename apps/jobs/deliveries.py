@@ -1,6 +1,6 @@
 """Completion webhooks: whoever named a URL with a task is told of its end, signed, and tried until it is taken.
 
-The message is https://www.standardwebhooks.com's, from `apps.budgets.webhooks`; the secret is the project's.
+The message is https://www.standardwebhooks.com's, from `apps.keys.webhooks`; the secret is the project's.
 """
 
 from datetime import datetime
@@ -8,15 +8,14 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.audit import services as audit
-from apps.budgets import sending
-from apps.budgets.sending import MOST_ATTEMPTS, SendHook
-from apps.budgets.webhooks import Post
 from apps.jobs.events import dumps
 from apps.jobs.models import Job
 from apps.jobs.taskmodels import Delivery
 from apps.jobs.wire import job_object
-from apps.keys import signing
+from apps.keys import sending, signing
 from apps.keys.models import Project
+from apps.keys.sending import MOST_ATTEMPTS, SendHook
+from apps.keys.webhooks import Post
 
 _aside = sending.Aside("webhooks")
 

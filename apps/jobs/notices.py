@@ -10,12 +10,12 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.audit import services as audit
-from apps.budgets import sending
-from apps.budgets.sending import MOST_ATTEMPTS, SendHook
-from apps.budgets.webhooks import Post
 from apps.jobs.events import dumps
 from apps.jobs.noticemodels import DriftNotice
 from apps.jobs.rollups import Drift
+from apps.keys import sending
+from apps.keys.sending import MOST_ATTEMPTS, SendHook
+from apps.keys.webhooks import Post
 from apps.permissions.words import dollars
 
 _aside = sending.Aside("drift notices")

@@ -17,7 +17,7 @@ from apps.jobs.ids import floor_id
 from apps.jobs.models import Job, JobEvent
 from apps.jobs.queue import ring
 from apps.jobs.services import EXPIRED, end_of_revoked_keys
-from apps.keys import ratelimit, rotation
+from apps.keys import expiry, ratelimit
 
 INTERVAL_SECONDS = 5.0
 RING_AGAIN_SECONDS = 1.0
@@ -40,7 +40,8 @@ def sweep(*, node: str, now: datetime) -> None:
     feeding.tend(now=now)
     idempotency.prune(now=now)
     hold_slots(now=now)
-    rotation.warn_expiring(now=now)
+    expiry.warn(now=now)
+    expiry.deliver_aside(now=now)
     budgets.expire_holds(now=now)
     budgets.deliver_aside(now=now)
     _seal(now=now)

@@ -8,19 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import deed, link, links, moment
-from apps.keys import members, rotation, services
+from apps.keys import expiry, members, rotation, services
 from apps.keys.forms import KeyForm, MemberFormSet, RotateForm
 from apps.keys.listing import StateFilter, UseFilter
 from apps.keys.models import ApiKey, Membership, Project, Role
 
 TERMS = ["project", "name", "profile", "default_model", "expires_at"]
 LIMITS = ["requests_per_minute", "tokens_per_minute", "concurrent_jobs", "allowed_networks"]
-FACTS = ["hint", "state", "created_at", "last_used_at", "revoked_at", "rotated_from", "successor"]
+FACTS = ["hint", "state", "created_at", "last_used_at", "revoked_at", "rotated_from", "successor", "warned"]
 DEEDS = [("rotate_selected", "Rotate"), ("revoke_selected", "Revoke")]
 
 
@@ -83,7 +83,7 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
         return ["slug", "created_at", "more"] if obj else []
 
     def get_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
-        return ["slug", "name", "created_at", "more"] if obj else ["slug", "name"]
+        return ["slug", "name", "webhook_url", "emails", *(["created_at", "more"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         services.save_project(project=obj, **deed(request))
@@ -152,7 +152,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
             return "Revoked"
         if not key.is_usable(now=now):
             return "Expired"
-        return "Expiring" if key.expires_at and key.expires_at <= now + rotation.WARNING else "Usable"
+        return "Expiring" if key.expires_at and key.expires_at <= now + expiry.SOON else "Usable"
 
     @admin.display(description="Limits")
     def limits(self, key: ApiKey) -> str:
@@ -182,6 +182,13 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         if new is None:
             return None
         return format_html('<a href="{}">{}</a>', reverse("admin:keys_apikey_change", args=[new.pk]), new)
+
+    @admin.display(description="Warnings of its end", empty_value="–")
+    def warned(self, key: ApiKey) -> SafeString | None:
+        """Who was told when, and whether that got through."""
+        told = key.warnings.order_by("-created_at", "pk")[:20]
+        lines = ((f"{each.days} d before", each, each.state, f": {each.error}" * bool(each.error)) for each in told)
+        return format_html_join(mark_safe("<br>"), "{} by {}, {}{}", lines) or None
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         return super().change_view(request, object_id, form_url, {"deeds": DEEDS, **(extra_context or {})})

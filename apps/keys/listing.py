@@ -8,8 +8,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.keys.expiry import SOON
 from apps.keys.models import ApiKey
-from apps.keys.rotation import WARNING
 
 IDLE = timedelta(days=90)
 
@@ -23,7 +23,7 @@ class StateFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("usable", "Usable"),
-            ("expiring", f"Expiring in {WARNING.days} days"),
+            ("expiring", f"Expiring in {SOON.days} days"),
             ("expired", "Expired"),
             ("revoked", "Revoked"),
         ]
@@ -34,7 +34,7 @@ class StateFilter(admin.SimpleListFilter):
             case "usable":
                 return queryset.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
             case "expiring":
-                return queryset.filter(revoked_at=None, expires_at__gt=now, expires_at__lte=now + WARNING)
+                return queryset.filter(revoked_at=None, expires_at__gt=now, expires_at__lte=now + SOON)
             case "expired":
                 return queryset.filter(revoked_at=None, expires_at__lte=now)
             case "revoked":

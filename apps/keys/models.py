@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from apps.claude.catalog import MODELS, find
+from apps.keys.destinations import https_only, validate_emails
 from apps.keys.networks import validate_networks
 from apps.keys.secrets import PREFIX
 from apps.permissions.models import Profile
@@ -53,6 +54,21 @@ class Project(models.Model):
 
     slug = models.CharField(max_length=64, unique=True, validators=[slug_rule], help_text="Its name on the wire.")
     name = models.CharField(max_length=200, blank=True)
+    webhook_url = models.CharField(
+        "webhook URL",
+        max_length=500,
+        blank=True,
+        validators=[https_only],
+        help_text="Where it is told when one of its keys ends soon: https, a public address; signed with the secret of "
+        "GET /v1/webhooks/secret.",
+    )
+    emails = models.CharField(
+        "e-mail addresses",
+        max_length=1000,
+        blank=True,
+        validators=[validate_emails],
+        help_text="Who is told that as well; commas between addresses. Empty: the owners, at the addresses they have.",
+    )
     created_at = models.DateTimeField()
 
     objects = ProjectQuerySet.as_manager()
@@ -163,7 +179,8 @@ class ApiKey(models.Model):
     )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
-    expiry_warned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expiry_warned_days = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    """The last of its warnings, as days before the end. Empty: none yet."""
     rotated_from = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="rotated_to"
     )
@@ -201,3 +218,48 @@ class ApiKey(models.Model):
     def is_usable(self, *, now: datetime) -> bool:
         """Neither revoked nor expired at `now`."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+class KeyWarningQuerySet(models.QuerySet["KeyWarning"]):
+    """Questions about warnings."""
+
+    def due(self, now: datetime) -> KeyWarningQuerySet:
+        """What should be tried now, the longest waiting first."""
+        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+
+
+class KeyWarning(models.Model):
+    """The news that a key ends soon, on its way to one destination."""
+
+    class Channel(models.TextChoices):
+        """How it travels."""
+
+        WEBHOOK = "webhook"
+        EMAIL = "email", "e-mail"
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="warnings")
+    days = models.PositiveSmallIntegerField(help_text="Before its end.")
+    expires_at = models.DateTimeField(help_text="The end that is announced.")
+    created_at = models.DateTimeField()
+    channel = models.CharField(max_length=8, choices=Channel.choices)
+    destination = models.CharField(max_length=500)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, help_text="Empty: delivered, or given up.")
+    delivered_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True, help_text="Why the last attempt failed.")
+
+    objects = KeyWarningQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "key warning"
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="key_warning_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.destination}"
+
+    @property
+    def state(self) -> str:
+        """In one or two words."""
+        return "delivered" if self.delivered_at else "waiting" if self.next_attempt_at else "given up"

@@ -1,18 +1,15 @@
-"""Keys that end: a successor in time, and a word before it is too late."""
+"""Keys that end: a successor in time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
 
 from apps.keys import issuing, records, services
 from apps.keys.models import ApiKey
 from apps.keys.terms import Terms
 
-WARNING = timedelta(days=7)
-"""How long before its end a key is warned about."""
 LONGEST_OVERLAP = timedelta(days=90)
 
 
@@ -67,23 +64,6 @@ def lineage(key_id: int) -> list[int]:
     while successor := ApiKey.objects.filter(rotated_from=ids[-1]).values_list("pk", flat=True).first():
         ids.append(successor)
     return ids
-
-
-def warn_expiring(*, within: timedelta = WARNING, now: datetime) -> list[ApiKey]:
-    """Note in the record, once for each, the keys that end soon and have no successor. Which they were.
-
-    Keys that were meant to live no longer than the warning time are not warned about. Safe to call on every node.
-    """
-    soon = ApiKey.objects.expiring(within=within, now=now).not_replaced().select_related("project")
-    warned = []
-    for key in soon.filter(expiry_warned_at=None, expires_at__gt=F("created_at") + within):
-        with transaction.atomic():
-            if ApiKey.objects.filter(pk=key.pk, expiry_warned_at=None).update(expiry_warned_at=now):
-                assert key.expires_at
-                data = {"expires_at": key.expires_at.isoformat()}
-                records.of_key("key.expiry_warned", key, data, actor="system", now=now)
-                warned.append(key)
-    return warned
 
 
 def _require_rotatable(key: ApiKey, now: datetime) -> None:

@@ -18,6 +18,7 @@ CACHE_SECONDS = 0.5
 """How long a process may trust a key's row. A revocation must act within a second, everywhere."""
 CACHE_ENTRIES = 4096
 TOUCH_EVERY = timedelta(minutes=1)
+_OF_PROJECT = ["name", "webhook_url", "emails"]
 
 _cache: dict[str, tuple[float, ApiKey]] = {}
 _after_revoke: list[Callable[[int], object]] = []
@@ -47,7 +48,7 @@ def ensure_project(*, slug: str, actor: str = "system", now: datetime) -> tuple[
 
 
 def save_project(*, project: Project, actor: str, ip: str | None = None, now: datetime) -> None:
-    """Write a new project, or the name of a known one."""
+    """Write a new project, or what may change of a known one. Raises ValidationError, by field."""
     with transaction.atomic():
         if project._state.adding:
             project.created_at = now
@@ -55,9 +56,12 @@ def save_project(*, project: Project, actor: str, ip: str | None = None, now: da
             records.of_project("project.created", project, {}, actor=actor, ip=ip, now=now)
             return
         before = Project.objects.select_for_update().get(pk=project.pk)
-        if changes := diff({"name": before.name}, {"name": project.name}):
-            project.save(update_fields=["name"])
-            records.of_project("project.renamed", project, changes, actor=actor, ip=ip, now=now)
+        facts = [{name: getattr(each, name) for name in _OF_PROJECT} for each in (before, project)]
+        if changes := diff(*facts):
+            project.clean_fields(exclude=["slug", "created_at"])
+            project.save(update_fields=_OF_PROJECT)
+            action = "project.renamed" if set(changes["after"]) == {"name"} else "project.changed"
+            records.of_project(action, project, changes, actor=actor, ip=ip, now=now)
 
 
 def issue(
@@ -112,7 +116,7 @@ def change(*, key: ApiKey, terms: Terms, actor: str, ip: str | None = None, now:
             return False
         columns = terms.columns()
         if terms.expires_at != row.expires_at:
-            columns["expiry_warned_at"] = None
+            columns["expiry_warned_days"] = None
         for name, value in columns.items():
             setattr(row, name, value)
             setattr(key, name, value)

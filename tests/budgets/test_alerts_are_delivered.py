@@ -8,11 +8,12 @@ import pytest
 from django.core import mail
 
 from apps.audit.models import AuditEvent
-from apps.budgets import notifying, sending, services
+from apps.budgets import notifying, services
 from apps.budgets.models import Notification
-from apps.budgets.sending import MOST_ATTEMPTS, pause
-from apps.budgets.webhooks import NotDelivered, Post
+from apps.keys import sending
 from apps.keys.models import ApiKey
+from apps.keys.sending import MOST_ATTEMPTS, pause
+from apps.keys.webhooks import NotDelivered, Post
 from tests.budgets.conftest import CENT, NOON, USD, MakeBudget, hold, settle
 from tests.support.waiting import eventually
 

@@ -9,11 +9,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from apps.audit.models import AuditEvent
-from apps.budgets.sending import MOST_ATTEMPTS
-from apps.budgets.webhooks import NotDelivered, Post
 from apps.jobs import notices, usage
 from apps.jobs.models import Drift, DriftNotice
 from apps.keys.models import ApiKey
+from apps.keys.sending import MOST_ATTEMPTS
+from apps.keys.webhooks import NotDelivered, Post
 from tests.jobs.ended import HAIKU, call, end
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -12,13 +12,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from apps.audit.models import AuditEvent
-from apps.budgets import webhooks
-from apps.budgets.sending import MOST_ATTEMPTS
-from apps.budgets.webhooks import NotDelivered, Post
 from apps.jobs import deliveries, services
 from apps.jobs.deliveries import NothingToDeliver
 from apps.jobs.models import Delivery, Job
+from apps.keys import webhooks
 from apps.keys.models import ApiKey
+from apps.keys.sending import MOST_ATTEMPTS
+from apps.keys.webhooks import NotDelivered, Post
 from tests.jobs.conftest import both_databases, task
 from tests.support.receiver import HttpsReceiver, Taken
 

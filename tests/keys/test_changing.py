@@ -71,11 +71,11 @@ def test_terms_that_no_key_can_have_are_refused_and_nothing_is_written(terms: Te
 
 def test_a_later_end_is_warned_about_anew() -> None:
     key, _ = key_of_alice(expires_at=NOON + timedelta(days=30))
-    ApiKey.objects.update(expiry_warned_at=NOON)
+    ApiKey.objects.update(expiry_warned_days=3)
     services.change(
         key=key, terms=replace(Terms.of(key), expires_at=NOON + timedelta(days=60)), actor="user:alice", now=NOON
     )
-    assert ApiKey.objects.get().expiry_warned_at is None
+    assert ApiKey.objects.get().expiry_warned_days is None
 
 
 def test_renaming_a_project_is_recorded_and_saving_it_unchanged_is_not() -> None:

@@ -6,7 +6,7 @@ import pytest
 from apps.keys import rotation, services
 from apps.keys.models import ApiKey
 from apps.keys.rates import Limits
-from apps.keys.rotation import NotRotatable, rotate, warn_expiring
+from apps.keys.rotation import NotRotatable, rotate
 from apps.keys.terms import Terms
 from tests.keys.cast import NOON, atlas, deeds, key_of_alice
 
@@ -131,24 +131,3 @@ def test_a_rotation_that_cannot_be_handed_on_did_not_happen(handed_on: list[tupl
         rotate(key=old, overlap=DAY, actor="user:alice", now=NOON)
     assert ApiKey.objects.get().expires_at is None
     assert deeds("key.rotated") == []
-
-
-def test_keys_that_end_soon_are_warned_about_once() -> None:
-    soon, _ = key_of_alice(expires_at=NOON + 10 * DAY)
-    key_of_alice(expires_at=NOON + 100 * DAY)
-    key_of_alice()
-    assert warn_expiring(now=NOON + 2 * DAY) == []
-    assert warn_expiring(now=NOON + 3 * DAY) == [soon]
-    assert warn_expiring(now=NOON + 4 * DAY) == []
-    [deed] = deeds("key.expiry_warned")
-    assert (deed.target_id, deed.data["expires_at"]) == (soon.public_id, (NOON + 10 * DAY).isoformat())
-
-
-def test_nobody_is_warned_about_keys_that_are_replaced_over_or_meant_to_be_short() -> None:
-    replaced, _ = key_of_alice(expires_at=NOON + 10 * DAY)
-    rotate(key=replaced, overlap=9 * DAY, actor="user:alice", now=NOON)
-    ApiKey.objects.filter(rotated_from=replaced).update(expires_at=None)
-    revoked, _ = key_of_alice(expires_at=NOON + 10 * DAY)
-    services.revoke(key=revoked, now=NOON)
-    key_of_alice(now=NOON + 5 * DAY, expires_at=NOON + 6 * DAY)
-    assert warn_expiring(now=NOON + 5 * DAY) == []

@@ -12,9 +12,9 @@ from pytest_django import Settings
 from apps.budgets import services as budgets
 from apps.budgets.models import Budget
 from apps.budgets.periods import Cycle
-from apps.budgets.webhooks import Post, signature
 from apps.keys import services, signing
 from apps.keys.encryption import PREFIX, Undecryptable, decrypt, encrypt
+from apps.keys.webhooks import Post, signature
 from tests.keys.cast import key_of_alice
 
 SECRET = "whsec_" + "A" * 43 + "="

@@ -3,6 +3,7 @@
 from typing import Any
 
 from apps.api.replays import HEADER, LONGEST
+from apps.keys import expiry
 
 _ONCE = {
     "in": "header",
@@ -23,6 +24,12 @@ _LIMITS = {
         ("remaining", f"How many of its {of} are left."),
         ("reset", "When all of them are there again, such as 1m0s."),
     )
+}
+_ENDS = {
+    expiry.HEADER: {
+        "schema": {"type": "string", "format": "date-time"},
+        "description": f"When the key ends, if that is within {expiry.SOON.days} days. Every answer to the key has it.",
+    }
 }
 
 
@@ -48,4 +55,4 @@ def _describe_post(operation: dict[str, Any], error_body: str) -> None:
     operation["responses"] = dict(sorted(responses.items()))
     for answer in responses.values():
         if "x-job-id" in answer.get("headers", {}):
-            answer["headers"] |= _LIMITS
+            answer["headers"] |= _LIMITS | _ENDS

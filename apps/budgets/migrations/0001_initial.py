@@ -6,6 +6,7 @@ import django.db.models.expressions
 from django.db import migrations, models
 
 import apps.budgets.models.budgets
+import apps.keys.destinations
 
 
 class Migration(migrations.Migration):
@@ -118,7 +119,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Who is told of alerts; commas between addresses.",
                         max_length=1000,
-                        validators=[apps.budgets.models.budgets.validate_emails],
+                        validators=[apps.keys.destinations.validate_emails],
                         verbose_name="e-mail addresses",
                     ),
                 ),

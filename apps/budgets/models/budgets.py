@@ -4,13 +4,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator, validate_email
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from apps.budgets.fitting import Rule, increased
 from apps.budgets.periods import Cycle, period_name
 from apps.keys import rotation
+from apps.keys.destinations import https_only, validate_emails
 from apps.keys.encryption import EncryptedTextField
 from apps.keys.models import ApiKey, Project
 
@@ -47,17 +48,6 @@ def validate_time_zone(value: str) -> None:
         ZoneInfo(value)
     except (ValueError, OSError, LookupError):  # what ZoneInfo raises for unknown names, paths and directories
         raise ValidationError(f"{value[:60]!r} is not a time zone such as Europe/Berlin.", code="time_zone") from None
-
-
-def validate_emails(value: str) -> None:
-    """Accept addresses with commas between them. Raises ValidationError."""
-    for address in split_emails(value):
-        validate_email(address)
-
-
-def split_emails(value: str) -> list[str]:
-    """The addresses of a comma-separated list."""
-    return [address.strip() for address in value.split(",") if address.strip()]
 
 
 class BudgetQuerySet(models.QuerySet["Budget"]):
@@ -128,7 +118,7 @@ class Budget(models.Model):
         "webhook URL",
         max_length=500,
         blank=True,
-        validators=[URLValidator(schemes=["https"])],
+        validators=[https_only],
         help_text="Where alerts are posted, signed. Only https, only public addresses.",
     )
     webhook_secret = EncryptedTextField(purpose="budget.webhook_secret", max_length=100, blank=True)

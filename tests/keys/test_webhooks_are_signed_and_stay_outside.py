@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from apps.budgets import webhooks
-from apps.budgets.webhooks import NotDelivered, Post, new_secret, send, signature
 from apps.claude.outside import is_public
+from apps.keys import webhooks
+from apps.keys.webhooks import NotDelivered, Post, new_secret, send, signature
 from tests.support.receiver import write_certificate
 
 Answer = Callable[[web.Request], "web.Response | None"]

@@ -12,9 +12,9 @@ from django.core import mail
 from django.db import DatabaseError, connection, models
 from yarl import URL
 
-from apps.budgets import webhooks
-from apps.budgets.webhooks import NotDelivered, Post
 from apps.claude import outside
+from apps.keys import webhooks
+from apps.keys.webhooks import NotDelivered, Post
 
 MOST_ATTEMPTS = 10
 """Over about five hours."""
