@@ -43,7 +43,7 @@ def _hint(secret: str) -> str:
 
 
 def _text(value: object) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _last(node: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from config.values import log_level as _log_level
 from config.values import names as _names
 from config.values import path as _path
 from config.values import paths as _paths
+from config.values import places as _places
+from config.values import ports as _ports
 from config.values import redis_url as _redis_url
 from config.values import seconds as _seconds
 from config.values import switch as _switch
@@ -243,6 +245,25 @@ class Env:
         _switch,
         "1: images may be named by an https URL and are fetched by this service, from public addresses only. "
         "0: only images that are sent along are taken.",
+    )
+    task_network_allow: tuple[str, ...] = _setting(
+        "TASK_NETWORK_ALLOW",
+        "",
+        _places,
+        "Private networks and hosts that tasks may reach with `WebFetch`, such as `10.1.0.0/16,wiki.corp.example`. "
+        "Empty: public addresses only.",
+    )
+    task_network_ports: tuple[int, ...] = _setting(
+        "TASK_NETWORK_PORTS", "443,80", _ports, "The only ports that tasks may connect to with `WebFetch`."
+    )
+    task_network_ca: str = _setting(
+        "TASK_NETWORK_CA",
+        "",
+        _text,
+        "A file of certificates (PEM) that tasks and the service's way to MCP servers believe beside the usual ones.",
+    )
+    task_network_mb: int = _setting(
+        "TASK_NETWORK_MB", "256", _count, "How many megabytes one task may move over the network, both ways together."
     )
     chat_disconnect_grace_seconds: float = _setting(
         "CHAT_DISCONNECT_GRACE_SECONDS",

@@ -1,9 +1,13 @@
 """How the values of environment variables are read. Each raises ValueError for what it cannot take."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +31,24 @@ def names(raw: str) -> tuple[str, ...]:
 def paths(raw: str) -> tuple[Path, ...]:
     """Several, separated by commas."""
     return tuple(path(name) for name in names(raw))
+
+
+def places(raw: str) -> tuple[str, ...]:
+    """Networks and host names, separated by commas."""
+    for name in names(raw):
+        if "/" in name or ":" in name:
+            ip_network(name)
+        elif not _HOST.fullmatch(name):
+            raise ValueError
+    return names(raw)
+
+
+def ports(raw: str) -> tuple[int, ...]:
+    """TCP ports, separated by commas."""
+    found = tuple(int(name) for name in names(raw))
+    if not all(0 < port < 65_536 for port in found):
+        raise ValueError
+    return found
 
 
 def count(raw: str) -> int:
@@ -102,6 +124,8 @@ web_url = url_of("http", "https")
 https_url = url_of("https")
 
 EXPECTED: dict[Callable[[str], Any], str] = {
+    places: "networks such as 10.1.0.0/16 and host names, separated by commas",
+    ports: "ports such as 443,80",
     count: "a whole number, 0 or more",
     seconds: "a number of seconds, 0 or more",
     usd: "an amount in US dollars above 0, such as 1.00",

@@ -1,8 +1,10 @@
 """The operator's MCP servers, from the file that MCP_SERVERS names.
 
 `{"mcpServers": {"tickets": {"command": "/usr/bin/tickets-mcp", "args": [], "env": {}, "tools": ["search"]}}}`: as
-the CLI has it, and for each server the tools that tasks may be granted, as `mcp__tickets__search`. A server runs in the
-task's jail: it sees what the task sees, has no network, and hides nothing from code that the task runs.
+the CLI has it, and for each server the tools that tasks may be granted, as `mcp__tickets__search`. Such a server runs
+in the task's jail: it sees what the task sees, has no network, and hides nothing from code that the task runs.
+`{"type": "http" or "sse", "url": "https://…", "headers": {}, "tools": [...]}` is reached by the service for the task,
+which learns neither URL nor headers.
 """
 
 import json
@@ -13,8 +15,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
+
+from apps.claude.network.servers import KINDS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,39}")
 _TOOL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
@@ -69,6 +74,8 @@ def parse(text: str) -> Mapping[str, Server]:
     """The servers in the text of the file. Raises BadServers."""
     try:
         listed = json.loads(text)["mcpServers"]
+        if len({name.lower() for name in listed}) < len(listed):
+            raise BadServers("two servers have the same name but for capitals")
         return {name: _server(name, entry) for name, entry in listed.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise (
@@ -79,13 +86,31 @@ def parse(text: str) -> Mapping[str, Server]:
 def _server(name: str, entry: Mapping[str, Any]) -> Server:
     if not _NAME.fullmatch(name):
         raise BadServers(f"{name[:60]!r} is not a server's name: use letters, digits and -")
-    if not isinstance(entry.get("command"), str) or entry.get("type", "stdio") != "stdio":
-        raise BadServers(f"{name} has no command: only programs can run in a jail, there is no network in it")
+    kind = entry.get("type", "stdio")
+    config = _program(name, entry) if kind == "stdio" else _remote(name, kind, entry)
     listed = entry.get("tools")
     if not isinstance(listed, list) or not all(isinstance(tool, str) and _TOOL.fullmatch(tool) for tool in listed):
         raise BadServers(f"{name} has no list of tools that tasks may be granted")
+    return Server(config, tuple(f"mcp__{name}__{tool}" for tool in listed))
+
+
+def _program(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A server that is started in the jail."""
+    if not isinstance(entry.get("command"), str):
+        raise BadServers(f"{name} has no command")
     args, env = entry.get("args", []), entry.get("env", {})
     if not all(isinstance(each, str) for each in (*args, *env, *env.values())):
         raise BadServers(f"{name}: args is a list and env an object of texts")
-    config = {"type": "stdio", "command": entry["command"], "args": list(args), "env": dict(env)}
-    return Server(config, tuple(f"mcp__{name}__{tool}" for tool in listed))
+    return {"type": "stdio", "command": entry["command"], "args": list(args), "env": dict(env)}
+
+
+def _remote(name: str, kind: object, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A server that is reached over HTTP, by the service for the jail."""
+    url, headers = entry.get("url"), entry.get("headers", {})
+    if kind not in KINDS or "command" in entry:
+        raise BadServers(f"{name}: a server is a command, or of type {', '.join(KINDS)}")
+    if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise BadServers(f"{name} has no url that begins with http:// or https://")
+    if not all(isinstance(each, str) and each.isprintable() for each in (*headers, *headers.values())):
+        raise BadServers(f"{name}: headers is an object of texts")
+    return {"type": kind, "url": url, "headers": dict(headers)}

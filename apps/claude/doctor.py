@@ -1,6 +1,7 @@
 """Proves, one by one, what the engine stands on: the CLI, the jail, the egress, and each undocumented feature."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import time
@@ -53,7 +54,23 @@ def _walls_and_features(config: EngineConfig, cli: Path, runtime_dir: Path) -> l
     if jail and not asyncio.run(seats.ready()):
         walls = Check("jail", "warn", f"{seats.fault}: tasks will be refused")
     limits = Check("limits", "ok", "prlimit in the jail; memory and disk are watched; no cgroup of its own for a task")
-    return [walls, limits, *asyncio.run(_features(Workshop(cli, jail, egress, runtime_dir), config.model))]
+    return [
+        walls,
+        limits,
+        *_network(config, seats),
+        *asyncio.run(_features(Workshop(cli, jail, egress, runtime_dir), config.model)),
+    ]
+
+
+def _network(config: EngineConfig, seats: Seats) -> list[Check]:
+    """What a task may connect to, tried from a jail."""
+    if seats.fault:
+        return []
+    if config.reach.ca_file and not os.access(config.reach.ca_file, os.R_OK):
+        return [Check("network", "fail", f"TASK_NETWORK_CA cannot be read: {config.reach.ca_file}")]
+    if fault := asyncio.run(seats.network_fault()):
+        return [Check("network", "warn", f"{fault}: tasks that use the network will be refused")]
+    return [Check("network", "ok", "a task reaches what it may through its proxy, and nothing private")]
 
 
 def _upstream(config: EngineConfig, *, call: bool) -> list[Check]:

@@ -18,6 +18,7 @@ from apps.claude.chat import ChatRun
 from apps.claude.credential import DEFAULT_UPSTREAM, Credential
 from apps.claude.egress import Egress
 from apps.claude.live import LiveProcess, RewindMissing, Workshop
+from apps.claude.network.reach import Reach
 from apps.claude.pool import Limits, Pool
 from apps.claude.spec import Decision, Event, Outcome, RunSpec
 from apps.claude.tasks.run import Bounds, TaskRun
@@ -53,6 +54,8 @@ class EngineConfig:
     """False makes every process serve one question only, as with a CLI that cannot rewind."""
     task_bounds: Bounds = field(default_factory=Bounds)
     """What one task may take of the machine."""
+    reach: Reach = field(default_factory=Reach)
+    """Where tasks may connect to."""
     task_spares: int = 2
     """Prepared jails for tasks like the last ones."""
 
@@ -156,6 +159,7 @@ class Engine:
             "jail": self.jail is not None,
             "jail_fault": self.jail_fault,
             "tasks_fault": self._seats.fault if self._seats else self.jail_fault,
+            "network_fault": self._seats.network_broken if self._seats else None,
             "rewind": self._rewind,
             "cli_version": self._cli_version,
             "fault": self._pool.last_fault if self._pool else None,
@@ -179,6 +183,7 @@ class Engine:
             runtime_dir=self._runtime_dir,
             cache_dir=config.cache_dir,
             tested_version=config.tested_version,
+            reach=config.reach,
         )
         self._seats = Seats(place, config.task_bounds.limits, config.task_spares)
 

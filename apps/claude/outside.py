@@ -8,19 +8,38 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotOutside(Exception):
     """The name leads to an address that is not public."""
+
+    def __init__(self, message: str, address: str) -> None:
+        super().__init__(message)
+        self.address = address
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One address of a name."""
+
+    family: int
+    proto: int
+    address: str
+
+
+Resolver = Callable[[str, int], Awaitable[list[Found]]]
+"""A host's addresses. Raises OSError."""
 
 
 def is_public(address: str) -> bool:
@@ -32,20 +51,35 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip.is_site_local or ip.is_reserved or ip in _LOCAL_NAT64:
+            return False
     return ip.is_global and not ip.is_multicast
+
+
+async def look_up(host: str, port: int) -> list[Found]:
+    """What the machine's resolver says, which also reads numbers such as 2130706433 and 0177.1 as addresses."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [Found(family, proto, str(address[0])) for family, _, proto, _, address in found]
+
+
+async def checked(
+    host: str, port: int, *, allowed: Callable[[str], bool] = is_public, resolver: Resolver = look_up
+) -> list[Found]:
+    """The addresses that the name has now, if all of them are allowed. Raises NotOutside or OSError."""
+    found = await resolver(host, port)
+    for each in found:
+        if not allowed(each.address):
+            raise NotOutside(f"{host} is at {each.address}, which is not a public address", each.address)
+    return found
 
 
 async def connector(
     host: str, port: int, *, allowed: Callable[[str], bool] = is_public, trust: ssl.SSLContext | None = None
 ) -> aiohttp.TCPConnector:
     """Connects to the addresses that the name has now, if all of them are allowed. Raises NotOutside or OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for *_, address in found:
-        if not allowed(str(address[0])):
-            raise NotOutside(f"{host} is at {address[0]}, which is not a public address")
     addresses = [
-        ResolveResult(hostname=host, host=str(address[0]), port=port, family=family, proto=proto, flags=0)
-        for family, _, proto, _, address in found
+        ResolveResult(hostname=host, host=each.address, port=port, family=each.family, proto=each.proto, flags=0)
+        for each in await checked(host, port, allowed=allowed)
     ]
     return aiohttp.TCPConnector(resolver=_Pinned(addresses), ssl=trust or True, use_dns_cache=False)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 from apps.claude.leftovers import Artifact, Skipped
+from apps.claude.network.connection import Connection
 
 Content = tuple[dict[str, Any], ...]
 """Messages-API content blocks, for instance ``{"type": "text", "text": "…"}``."""
@@ -227,6 +228,7 @@ Event = (
     | Denied
     | ApprovalAsked
     | ApprovalDecided
+    | Connection
 )
 
 

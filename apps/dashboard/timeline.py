@@ -95,6 +95,7 @@ class Timeline:
             "denied": self._denied,
             "approval": self._approval,
             "approval_decided": self._decided,
+            "network": self._network,
         }.get(event.type)
         return reading(event.data) if reading else None
 
@@ -169,6 +170,18 @@ class Timeline:
         step = self._by_id.get(f"approval:{data.get('id')}")
         if step is not None:
             step.decision, step.decided_by = str(data.get("decision", "")), str(data.get("by", ""))
+        return step
+
+    def _network(self, data: Data) -> Step | None:
+        """A refused connection; the others are told by the tools that made them."""
+        if data.get("allowed"):
+            return None
+        place = {name: data.get(name) for name in ("host", "port", "address")}
+        reason = str(data.get("reason", ""))
+        step = Step(f"s{self.last}", "denied", title="connection", text=_pretty(place), reason=reason)
+        step.call = max(0, self.turns - 1)
+        self._open = None
+        self.steps.append(step)
         return step
 
     def _add(self, step: Step, parent_id: object) -> Step:

@@ -9,6 +9,7 @@ from apps.claude import credential as credentials
 
 if TYPE_CHECKING:
     from apps.claude.engine import Engine, EngineConfig
+    from apps.claude.network.reach import Reach
 
 
 def credential() -> credentials.Credential | None:
@@ -29,6 +30,21 @@ def config(*, runtime_dir: Path | None = None, slots: int = 0) -> "EngineConfig"
         upstream=settings.ANTHROPIC_BASE_URL,
         slots=slots,
         model=catalog.resolve(settings.DEFAULT_MODEL) or settings.DEFAULT_MODEL,
+        reach=reach(),
+    )
+
+
+def reach() -> "Reach":
+    """Where the operator lets tasks connect to."""
+    from apps.claude.network.reach import Reach, named
+
+    networks, names = named(settings.TASK_NETWORK_ALLOW)
+    return Reach(
+        networks=networks,
+        names=names,
+        ports=frozenset(settings.TASK_NETWORK_PORTS),
+        ca_file=Path(settings.TASK_NETWORK_CA) if settings.TASK_NETWORK_CA else None,
+        job_bytes=settings.TASK_NETWORK_MB << 20,
     )
 
 

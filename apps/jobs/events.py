@@ -15,8 +15,9 @@ class Event:
     Data: `started` {model}; `token`, `thinking` {text}; `signature` {signature} of the thinking before it; `tool_use`
     {id, name, input, parent_id}, where an input of null follows in `tool_input` {id, partial_json}; `tool_result` {id,
     content, is_error, parent_id}; `denied` {id, name, input, reason, parent_id}; `approval` {id, name, input,
-    expires_at, parent_id}; `approval_decided` {id, decision, by}; `done` the job object, and so has `error`, with its
-    `error` set.
+    expires_at, parent_id}; `approval_decided` {id, decision, by}; `network` {id, host, port, address, allowed, reason,
+    sent_bytes, received_bytes, seconds} once a connection is over or refused; `done` the job object, and so has
+    `error`, with its `error` set.
     """
 
     sequence_number: int

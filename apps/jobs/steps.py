@@ -13,7 +13,7 @@ _NAMED_BY = {"Agent": "subagent_type", "Task": "subagent_type", "Skill": "skill"
 
 
 def record(*, job: Job, events: Sequence[Event], now: datetime) -> None:
-    """One row for each tool call of a task, in the transaction that ends it."""
+    """One row for each tool call and each refused connection of a task, in the transaction that ends it."""
     ends = {event.data["id"]: event for event in events if event.type in ("tool_result", "denied")}
     denials = {event.data["id"]: event for event in events if event.type == "denied"}
     calls = [event for event in events if event.type == "tool_use"]
@@ -28,6 +28,20 @@ def record(*, job: Job, events: Sequence[Event], now: datetime) -> None:
             outcome="refused" if denied else _outcome(end),
             reason=str(denied.data["reason"]) if denied else "",
             data=_facts(call),
+            request_id=job.request_id,
+            now=now,
+        )
+    refused = [event for event in events if event.type == "network" and not event.data["allowed"]]
+    for connection in refused[:MOST]:
+        audit.record(
+            actor=f"job:{job.pk}",
+            action="network.denied",
+            target_type="job",
+            target_id=job.pk,
+            project_id=job.project.slug,
+            outcome="refused",
+            reason=str(connection.data["reason"]),
+            data={name: connection.data[name] for name in ("id", "host", "port", "address")},
             request_id=job.request_id,
             now=now,
         )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from redis.asyncio.client import Pipeline
 
 from apps.claude import spec
+from apps.claude.network.connection import Connection
 from apps.jobs import eventlog, news, valkey
 from apps.jobs.events import Event, dumps
 
@@ -24,6 +25,7 @@ _NAMES: dict[type, str] = {
     spec.Denied: "denied",
     spec.ApprovalAsked: "approval",
     spec.ApprovalDecided: "approval_decided",
+    Connection: "network",
 }
 
 

@@ -11,7 +11,7 @@ def _config(model: ScriptedModel, credential: Credential | None, cli: str | None
 def test_a_healthy_machine_passes_every_check(model: ScriptedModel) -> None:
     checks = examine(_config(model, Credential("api_key", "dummy")), call=True)
     assert [check.name for check in checks] == [
-        "cli", "jail", "limits", "egress", "verbatim", "rewind", "set_model", "credential", "call",
+        "cli", "jail", "limits", "network", "egress", "verbatim", "rewind", "set_model", "credential", "call",
     ]  # fmt: skip
     assert {check.state for check in checks} == {"ok"}, checks
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from apps.claude import jail as walls
 from apps.claude.launch import SOCKET_NAME, Launch, environment
+from apps.claude.network import servers
+from apps.claude.network.line import Line
 from apps.claude.tasks import gate
 from apps.claude.tasks.room import PLUGIN_INSIDE, Room
 from apps.claude.taskspec import Agent, Skill, TaskSpec
@@ -21,6 +23,8 @@ _BASH_DEFAULT_SECONDS, _BASH_MAX_SECONDS = 120, 600
 _MAX_OUTPUT_TOKENS = 32_000
 """Of one answer. The worst case is set aside before each call, so a higher one would tie up more of the cap."""
 _SETTINGS = {"disableSkillShellExecution": True}
+_WEB_SETTINGS = {"skipWebFetchPreflight": True}
+"""WebFetch would ask the vendor about each domain, with nobody's credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Shape:
     skills: tuple[str, ...]
     max_turns: int | None
     mcp_servers: str
+    """As the operator has them, as JSON; what a jail is told of them is less."""
     trusted_skills: bool
     own_models: bool
     """Whether subagents may use another model than the task's; the egress knows which."""
@@ -50,12 +55,22 @@ class Shape:
     @classmethod
     def of(cls, spec: TaskSpec, resume: str | None = None) -> "Shape":
         """The shape of a task. Raises ValueError where a name is none."""
-        servers = json.dumps({"mcpServers": dict(spec.mcp_servers)}, sort_keys=True) if spec.mcp_servers else ""
+        configs = json.dumps(dict(spec.mcp_servers), sort_keys=True) if spec.mcp_servers else ""
         trusted = any(skill.trusted for skill in spec.skills)
         skills = tuple(_edition(skill) for skill in spec.skills)
         return cls(
-            spec.model, gate.tool_names(spec), skills, spec.max_turns, servers, trusted, bool(spec.models), resume
+            spec.model, gate.tool_names(spec), skills, spec.max_turns, configs, trusted, bool(spec.models), resume
         )
+
+    @property
+    def uses_web(self) -> bool:
+        """Whether a tool of the task connects to the web."""
+        return "WebFetch" in self.tools
+
+    @property
+    def remotes(self) -> tuple[servers.Remote, ...]:
+        """The operator's MCP servers that are reached over HTTP."""
+        return servers.remotes(json.loads(self.mcp_servers), self.tools) if self.mcp_servers else ()
 
 
 def _edition(skill: Skill) -> str:
@@ -66,16 +81,18 @@ def _edition(skill: Skill) -> str:
     )
 
 
-def launch(*, cli: Path, jail: walls.Jail, lane: Path, room: Room, shape: Shape, limits: Limits) -> Launch:
-    """The launch of a task's CLI in this room, on this lane."""
+def launch(
+    *, cli: Path, jail: walls.Jail, lane: Path, room: Room, shape: Shape, limits: Limits, line: Line | None = None
+) -> Launch:
+    """The launch of a task's CLI in this room, on this lane, with this way to the network, if any."""
     clean = environment(home=walls.HOME_INSIDE, tmp="/tmp", socket=f"{walls.EGRESS_INSIDE}/{SOCKET_NAME}")
     del clean["DISABLE_AUTO_COMPACT"]  # a long task has to be able to make room in its context
-    clean |= _TASK_ENVIRONMENT
+    clean |= _TASK_ENVIRONMENT | (line.environment() if line else {})
     if not shape.own_models:
         clean["CLAUDE_CODE_SUBAGENT_MODEL_FORCE"] = "1"
     inside = jail.arguments(cli=cli, lane=lane, environment=clean, mounts=room.mounts(), tmpfs_bytes=_TMPFS_BYTES)
     inside.append("--as-pid-1")
-    argv = (*in_jail(limits), walls.CLI_INSIDE, *_arguments(shape))
+    argv = (*in_jail(limits, line.first_command() if line else ""), walls.CLI_INSIDE, *_arguments(shape))
     outside = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
     return Launch(argv, outside, Path("/"), tuple(inside), jail, room.uid or walls.JAIL_UID)
 
@@ -96,17 +113,18 @@ _FIRST_PROCESS = 'exec 3<&0; "$@" <&3 3<&- & exec </dev/null >/dev/null 2>&1 3<&
 were bubblewrap, which cannot be unreadable, code in the jail could write the CLI's results through /proc/1/fd/1."""
 
 
-def in_jail(limits: Limits) -> tuple[str, ...]:
-    """What stands before a command in a jail: process 1, and the kernel's limits, counted for the jail alone."""
+def in_jail(limits: Limits, first: str = "") -> tuple[str, ...]:
+    """What stands before a command in a jail: process 1, what it does first, and the kernel's limits, for it alone."""
+    script = first + _FIRST_PROCESS
     return (
-        *("/bin/sh", "-c", _FIRST_PROCESS, "init", "/usr/bin/prlimit", "--core=0", f"--nproc={limits.processes}"),
+        *("/bin/sh", "-c", script, "init", "/usr/bin/prlimit", "--core=0", f"--nproc={limits.processes}"),
         *(f"--fsize={limits.file_bytes}", f"--nofile={limits.open_files}", "--"),
     )
 
 
 def _arguments(shape: Shape) -> tuple[str, ...]:
     built_in = [name for name in shape.tools if not name.startswith("mcp__")]
-    settings = {} if shape.trusted_skills else _SETTINGS
+    settings = ({} if shape.trusted_skills else _SETTINGS) | (_WEB_SETTINGS if shape.uses_web else {})
     arguments = [
         *("-p", "--input-format", "stream-json", "--output-format", "stream-json"),
         *("--verbose", "--include-partial-messages"),
@@ -121,7 +139,7 @@ def _arguments(shape: Shape) -> tuple[str, ...]:
         # A skill's own files are read with the file tools, which --restricted keeps in the workspace otherwise.
         arguments += ["--plugin-dir", PLUGIN_INSIDE, "--add-dir", f"{PLUGIN_INSIDE}/skills"]
     if shape.mcp_servers:
-        arguments += ["--mcp-config", shape.mcp_servers]
+        arguments += ["--mcp-config", servers.inside(json.loads(shape.mcp_servers))]
     if shape.max_turns is not None:
         arguments += ["--max-turns", str(shape.max_turns)]
     if shape.resume is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.claude import outcomes, protocol
 from apps.claude.egress import Lane
+from apps.claude.network.connection import Connection
 from apps.claude.process import CliGone, CliProcess
 from apps.claude.protocol import Frame, Nudge, TextDelta, ThinkingDelta
 from apps.claude.spec import Event, Metered, Outcome, Started, Text, Thinking, ToolResult, ToolUse
@@ -86,6 +87,9 @@ class TaskRun:
             self._version = seats.cli_version
             resume = await asyncio.to_thread(sessions.kept, self.spec.session_dir)
             shape = launch.Shape.of(self.spec, resume)
+            if (shape.uses_web or shape.remotes) and (fault := await seats.network_fault()):
+                message = f"Tasks that use the network are refused on this worker: {fault}"
+                return self._failed(results.JAIL_UNAVAILABLE, message)
             return await self._at(await seats.take(shape, self.spec.skills, self._restore), seats)
         except ValueError as wrong:
             return self._failed(outcomes.INVALID_REQUEST, str(wrong))
@@ -103,6 +107,8 @@ class TaskRun:
         try:
             delivered = await asyncio.to_thread(seat.room.deliver, self.spec.files)
             self._cli, self._lane.tab = cli, self._tab
+            if seat.line:
+                seat.line.proxy.let_in(self._connected)
             outcome = await self._outcome(seat)
             await ending.ended(cli)
             return await asyncio.to_thread(self._keep, seat.room, outcome, delivered)
@@ -125,6 +131,8 @@ class TaskRun:
             for task in self._judging:
                 task.cancel()  # nobody's decision is waited for any more
             seat.lane.cut()
+            if seat.line:
+                await seat.line.cut()
 
     def _restore(self, room: Room) -> None:
         sessions.restore(self.spec.session_dir, room)
@@ -233,6 +241,11 @@ class TaskRun:
 
     def _over(self, message: str) -> None:
         self._stop(results.RESOURCE_LIMIT, message)
+
+    def _connected(self, connection: Connection) -> None:
+        """Something in the jail has used, or tried to use, the network."""
+        self._log.connected(connection)
+        self._spawn(self._emit(connection), self._background)
 
     def _checkpoint(self, metered: Metered) -> None:
         self._spawn(self._emit(metered), self._background)

@@ -7,6 +7,7 @@ prepared: starting a CLI takes most of what a short task takes, and it knows not
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from typing import Any
 from apps.claude import jail as walls
 from apps.claude.egress import Egress, Lane
 from apps.claude.jail import Jail
+from apps.claude.network import walls as network
+from apps.claude.network.line import Line
+from apps.claude.network.reach import Reach
 from apps.claude.process import CliProcess
 from apps.claude.tasks import ending, launch
 from apps.claude.tasks.frames import parse
@@ -44,6 +48,7 @@ class Place:
     cache_dir: Path
     tested_version: str
     """The CLI's, of which is known what it has under our flags."""
+    reach: Reach = field(default_factory=Reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Seat:
     room: Room
     lane: Lane
     cli: CliProcess
+    line: Line | None = None
+    """Its way to the network, where what it was granted needs one."""
     since: float = field(default_factory=time.monotonic)
 
 
@@ -78,6 +85,9 @@ class Seats:
                 f"the CLI is {self.cli_version or 'of no known version'}, and what tasks rely on was proven with "
                 f"{place.tested_version}; set CLAUDE_CLI_VERSION once it is proven with yours"
             )
+        self.network_broken: str | None = None
+        """Why no task may use the network, as far as it was tried."""
+        self._network_tried = False
         self._cli: Path | None = None
         self._staging = asyncio.Lock()
 
@@ -93,13 +103,28 @@ class Seats:
                     self.fault = str(broken)
             return self._cli is not None and self.fault is None
 
+    async def network_fault(self) -> str | None:
+        """Why no task may use the network here, or None; tried when the first one wants to. `ready` comes first."""
+        async with self._staging:
+            if not self._network_tried and self._place.jail is not None and self._cli is not None:
+                scratch = self._place.runtime_dir / "network"
+                uid = _FIRST_UID if walls.runs_as_root() else None
+                try:
+                    await asyncio.to_thread(_scratch, scratch, uid)
+                    await network.prove(self._place.jail, self._cli, scratch, uid)
+                except (walls.JailBroken, OSError) as broken:
+                    self.network_broken = str(broken)
+                await asyncio.to_thread(shutil.rmtree, scratch, True)
+                self._network_tried = True
+        return self.network_broken
+
     async def take(self, shape: Shape, skills: tuple[Skill, ...], furnish: Callable[[Room], object]) -> Seat:
         """A seat for a task of this shape; `furnish` brings what the CLI has to find when it starts.
 
         Raises OSError, ValueError.
         """
         spare = self._spares.pop(shape, None)
-        if shape.resume is None:
+        if shape.resume is None and not shape.remotes:  # a spare would hold connections to the operator's servers
             self._later(self._prepare(shape, skills))
         if spare is not None and spare.cli.alive:
             return spare
@@ -113,6 +138,8 @@ class Seats:
         try:
             await ending.ended(seat.cli)
         finally:
+            if seat.line:
+                await seat.line.close()
             await seat.lane.close()
             await asyncio.to_thread(seat.room.remove)
             if seat.room.uid is not None:
@@ -140,20 +167,42 @@ class Seats:
         assert self._cli is not None
         room = await asyncio.to_thread(Room.make, place.runtime_dir / "tasks", self._take_uid())
         lane: Lane | None = None
+        line: Line | None = None
         try:
             await asyncio.to_thread(room.furnish, skills)
             await asyncio.to_thread(furnish, room)
             lane = await place.egress.open_lane(place.runtime_dir / room.root.name, room.uid)
+            if shape.uses_web or shape.remotes:
+                line = Line(lane.directory, room.uid, place.reach, web=shape.uses_web, remotes=shape.remotes)
             command = launch.launch(
-                cli=self._cli, jail=place.jail, lane=lane.directory, room=room, shape=shape, limits=self._limits
+                cli=self._cli,
+                jail=place.jail,
+                lane=lane.directory,
+                room=room,
+                shape=shape,
+                limits=self._limits,
+                line=line,
             )
-            return Seat(room, lane, await CliProcess.spawn(command, parse))
+            cli = await CliProcess.spawn(command, parse)
+            if line:
+                await self._open(line, cli)
+            return Seat(room, lane, cli, line)
         except BaseException:
+            if line is not None:
+                await line.close()
             if lane is not None:
                 await lane.close()
             await asyncio.to_thread(room.remove)
             if room.uid is not None:
                 self._uids.discard(room.uid)
+            raise
+
+    @staticmethod
+    async def _open(line: Line, cli: CliProcess) -> None:
+        try:
+            await line.open()
+        except BaseException:
+            await cli.aclose()
             raise
 
     async def _prepare(self, shape: Shape, skills: tuple[Skill, ...]) -> None:
@@ -186,6 +235,12 @@ class Seats:
         uid = next(uid for uid in range(_FIRST_UID, _FIRST_UID + 1_000) if uid not in self._uids)
         self._uids.add(uid)
         return uid
+
+
+def _scratch(directory: Path, uid: int | None) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if uid is not None:
+        shutil.chown(directory, uid, uid)
 
 
 def _caches(configured: Path) -> tuple[Path, ...]:

@@ -3,9 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from apps.claude.network.connection import Connection
 from apps.claude.spec import Call, Denied
 from apps.claude.tasks import gate
 from apps.claude.tasks.frames import Called, Returned, Spoke
+
+NETWORK = "network"
+"""In the place of a tool's name, for connections."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,12 @@ class StepLog:
         denied = Denied(call.id, call.name, call.input, reason or frame.content, call.parent_id)
         self.denials.append(denied)
         return denied
+
+    def connected(self, connection: Connection) -> None:
+        """A connection to the network is over; where it was not let through that is a denial too."""
+        if not connection.allowed:
+            facts = {"host": connection.host, "port": connection.port, "address": connection.address}
+            self.denials.append(Denied(connection.id, NETWORK, facts, connection.reason or ""))
 
     def tools_used(self) -> tuple[str, ...]:
         """Names of the tools that ran, in the order of first use."""
