@@ -257,6 +257,8 @@ class Outcome:
     """Of the output; what the upstream itself says."""
     overhead_tokens: int = 0
     """Of the prompt: what was not the client's. Reckoned from characters."""
+    web_search_requests: int = 0
+    """That the upstream made and bills by the piece."""
     num_turns: int = 1
     tools_used: tuple[str, ...] = ()
     """Names, each once, in the order of first use."""

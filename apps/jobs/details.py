@@ -3,7 +3,8 @@
 Where nothing was left the row has NULL. Keys: `content` (the answer's blocks, as in the Messages API),
 `structured_output`, `num_turns`, `tools_used`, `permission_denials`, `artifacts`, `artifacts_skipped` (what was left
 and not kept, the first of it) and `artifacts_skipped_count` (all of it), `attribution` (micro-dollars by ref),
-`thinking_tokens` (of the output) and `overhead_tokens` (of the prompt: about what was not the client's).
+`web_search_requests`, `thinking_tokens` (of the output) and `overhead_tokens` (of the prompt: about what was not the
+client's).
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ def of(outcome: Outcome) -> dict[str, Any] | None:
         ],
         "artifacts_skipped_count": outcome.artifacts_skipped_count or None,
         "attribution": dict(outcome.attribution),
+        "web_search_requests": outcome.web_search_requests or None,
         "thinking_tokens": outcome.thinking_tokens or None,
         "overhead_tokens": outcome.overhead_tokens or None,
     }
@@ -48,6 +50,7 @@ def read(details: Mapping[str, Any] | None) -> dict[str, Any]:
         "artifacts_skipped": [],
         "artifacts_skipped_count": 0,
         "attribution": {},
+        "web_search_requests": 0,
         "thinking_tokens": 0,
         "overhead_tokens": 0,
     }

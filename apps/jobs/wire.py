@@ -27,6 +27,7 @@ def job_object(job: Job) -> dict[str, object]:
         "cost_usd": job.cost_microusd / 1_000_000,
         "estimated": job.estimated,
         "cost_attribution": {ref: cost / 1_000_000 for ref, cost in left["attribution"].items()},
+        "web_search_requests": left["web_search_requests"],
         "thinking_tokens": left["thinking_tokens"],
         "overhead_tokens": left["overhead_tokens"],
         "num_turns": left["num_turns"] if job.started_at else 0,

@@ -22,6 +22,13 @@ def test_a_server_has_its_tools_under_its_name() -> None:
     assert found.config == {"type": "stdio", "command": "/usr/bin/tickets", "args": ["-v"], "env": {"A": "b"}}
 
 
+def test_a_server_over_http_has_its_headers() -> None:
+    entry = {"type": "http", "url": "https://example.org/mcp", "headers": {"authorization": "x"}, "tools": ["search"]}
+    found = mcp.parse(text(tickets=entry))["tickets"]
+
+    assert found.config == {name: entry[name] for name in ("type", "url", "headers")}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -32,6 +39,11 @@ def test_a_server_has_its_tools_under_its_name() -> None:
         json.dumps({"mcpServers": {"a__b": TICKETS}}),
         text(tickets={**TICKETS, "command": None}),
         text(tickets={**TICKETS, "type": "http", "url": "https://example.org"}),
+        text(tickets={"type": "http", "tools": ["search"]}),
+        text(tickets={"type": "http", "url": "file:///etc/passwd", "tools": ["search"]}),
+        text(tickets={"type": "ws", "url": "https://example.org", "tools": ["search"]}),
+        text(tickets={"type": "sse", "url": "https://example.org", "headers": {"a": "b\r\nc"}, "tools": ["search"]}),
+        text(tickets=TICKETS, Tickets=TICKETS),
         text(tickets={**TICKETS, "tools": None}),
         text(tickets={**TICKETS, "tools": ["a b"]}),
         text(tickets={**TICKETS, "args": [1]}),

@@ -44,6 +44,7 @@ class JobObject(serializers.Serializer[Any]):
     usage = JobUsage()
     cost_usd = serializers.FloatField()
     estimated = serializers.BooleanField(help_text="Whether usage and cost had to be estimated: an answer was cut.")
+    web_search_requests = serializers.IntegerField(help_text="Made by the provider; part of cost_usd.")
     thinking_tokens = serializers.IntegerField(help_text="Of the output, as far as the upstream tells.")
     overhead_tokens = serializers.IntegerField(help_text="Of the prompt, about: what the CLI and we added.")
     num_turns = serializers.IntegerField()

@@ -27,6 +27,7 @@ _ASKED = ("accept", "content-type", "last-event-id", "mcp-protocol-version", "mc
 _ANSWERED = ("content-type", "mcp-protocol-version", "mcp-session-id", "retry-after")
 _METHODS = frozenset({"initialize", "ping", "tools/list", "tools/call", "logging/setLevel"})
 _NOT_FOUND = -32601
+_NO_METHOD = "not/forwarded"
 
 
 class Bridge:
@@ -67,7 +68,7 @@ class Bridge:
         assert self._proxy is not None
         host = (request.url.host or "").lower()
         remote = self._remotes.get(host)
-        asked = self._proxy.begin(remote.name if remote else host, request.url.port or 80)
+        asked = self._proxy.begin(remote.name if remote else host, remote.port if remote else request.url.port or 80)
         if asked is None:
             return web.Response(status=403)
         exchange = _Exchange(self, self._proxy, asked)
@@ -119,8 +120,13 @@ class _Exchange:
             found = judge(body, remote.tools)
             if isinstance(found, str):
                 return self._refuse(found)
-            if isinstance(found, dict):
+            if isinstance(found, dict) and remote.kind == "http":
+                self._asked = replace(self._asked, allowed=True, reason="answered here: the method is not forwarded")
                 return web.json_response(found)
+            if isinstance(
+                found, dict
+            ):  # an SSE server answers elsewhere: let it say itself that there is no such method
+                found = json.dumps({"jsonrpc": "2.0", "id": found["id"], "method": _NO_METHOD}).encode()
             body = found
         try:
             return await self._pass_on(remote, request, url, body)

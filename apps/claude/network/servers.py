@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 DOMAIN = "mcp.invalid"
 """Names below it lead nowhere but to the bridge."""
@@ -15,10 +16,17 @@ class Remote:
     """One server. URL and headers, which may hold secrets, never enter a jail."""
 
     name: str
+    kind: str
     url: str
     headers: Mapping[str, str]
     tools: frozenset[str]
     """Those that the task was granted, by the server's own names."""
+
+    @property
+    def port(self) -> int:
+        """Where the server itself listens."""
+        parts = urlsplit(self.url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
 
     @property
     def host(self) -> str:
@@ -30,7 +38,7 @@ def remotes(configs: Mapping[str, Any], granted: Iterable[str]) -> tuple[Remote,
     """Those of the servers that are reached over HTTP, with what of each was granted."""
     names = tuple(granted)
     return tuple(
-        Remote(name, config["url"], dict(config.get("headers") or {}), _own(name, names))
+        Remote(name, config["type"], config["url"], dict(config.get("headers") or {}), _own(name, names))
         for name, config in configs.items()
         if config.get("type") in KINDS
     )

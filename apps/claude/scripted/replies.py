@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from apps.claude.scripted import answers, caching, improvised, rules, wire
+from apps.claude.scripted import answers, caching, improvised, rules, searching, wire
 from apps.claude.scripted.directives import Failure, Script, parse
 from apps.claude.scripted.queued import Queued
 
@@ -72,8 +72,11 @@ class Replier:
         if failure is not None and failure.after_tokens is None:
             return Plan(wire.Answer("", model, (), ""), delay_seconds=script.delay_seconds, failure=failure)
         tool_id = self.new_id("toolu")
+        searched = searching.query(body, asked.text) if queued is None else None
         if isinstance(queued, list):
             blocks, reason = answers.from_blocks(queued, tool_id)
+        elif searched is not None:
+            blocks, reason = searching.blocks(searched, tool_id), "end_turn"
         else:
             blocks, reason = answers.compose(script, step, tool_id)
         blocks, sequence = answers.stop_at(blocks, _strings(body.get("stop_sequences")))
@@ -82,7 +85,7 @@ class Replier:
         if limited:
             reason, sequence = "max_tokens", None
         prompt = self._cache.bill(body, scope=f"{credential}\0{model}", now=now)
-        usage = wire.usage(prompt, sum(block.tokens for block in blocks), script.usage)
+        usage = wire.usage(prompt, sum(block.tokens for block in blocks), {**searching.usage(searched), **script.usage})
         answer = wire.Answer(self.new_id("msg"), model, blocks, reason, sequence, usage)
         return self._paced(
             answer, script, failure, stream=body.get("stream") is True, last=answers.is_last(script, step)

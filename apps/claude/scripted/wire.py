@@ -25,7 +25,7 @@ _SIGNATURE = "c2NyaXB0ZWQtbW9kZWw="
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of an answer. `text` is a text or thinking block's text, or a tool's input as JSON."""
+    """One block of an answer. `text` is a text or thinking block's text, else its input or content as JSON."""
 
     kind: str
     text: str
@@ -34,7 +34,9 @@ class Block:
 
     @property
     def tokens(self) -> int:
-        """What the block costs as output."""
+        """What the block costs as output; what a search has found is none."""
+        if self.kind == "web_search_tool_result":
+            return 0
         return tokens.count(self.text) + tokens.count(self.name)
 
 
@@ -98,8 +100,10 @@ def _content(block: Block) -> dict[str, object]:
             return {"type": "text", "text": block.text}
         case "thinking":
             return {"type": "thinking", "thinking": block.text, "signature": _SIGNATURE}
+        case "web_search_tool_result":
+            return {"type": block.kind, "tool_use_id": block.id, "content": json.loads(block.text)}
         case _:
-            return {"type": "tool_use", "id": block.id, "name": block.name, "input": json.loads(block.text)}
+            return {"type": block.kind, "id": block.id, "name": block.name, "input": json.loads(block.text)}
 
 
 def event(kind: str, **fields: object) -> bytes:
@@ -116,7 +120,7 @@ def opening(answer: Answer) -> bytes:
 
 def closing(answer: Answer) -> bytes:
     """`message_delta` with the final counts, and `message_stop`."""
-    counts = {key: value for key, value in answer.usage.items() if key.endswith("_tokens")}
+    counts = {key: value for key, value in answer.usage.items() if key.endswith("_tokens") or key == "server_tool_use"}
     if thought := sum(block.tokens for block in answer.blocks if block.kind == "thinking"):
         counts["output_tokens_details"] = {"thinking_tokens": thought}
     delta = {"stop_reason": answer.stop_reason, "stop_sequence": answer.stop_sequence}
@@ -128,11 +132,11 @@ def deltas(blocks: tuple[Block, ...], piece_tokens: int, *, whole: bool = True) 
     for index, block in enumerate(blocks):
         yield _block_start(index, block), 0
         size = piece_tokens * tokens.CHARACTERS_PER_TOKEN
-        if block.kind == "tool_use":
+        if block.kind.endswith("tool_use"):
             # The name is paid with the first piece: it is output too.
             yield _delta(index, "input_json_delta", "partial_json", ""), tokens.count(block.name)
-        kind, key = _DELTAS[block.kind]
-        for start in range(0, len(block.text), size):
+        kind, key = _DELTAS.get(block.kind, ("", ""))
+        for start in range(0, len(block.text) if kind else 0, size):
             part = block.text[start : start + size]
             yield _delta(index, kind, key, part), tokens.count(part)
         if block.kind == "thinking":
@@ -145,6 +149,7 @@ _DELTAS = {
     "text": ("text_delta", "text"),
     "thinking": ("thinking_delta", "thinking"),
     "tool_use": ("input_json_delta", "partial_json"),
+    "server_tool_use": ("input_json_delta", "partial_json"),
 }
 
 
@@ -154,8 +159,10 @@ def _block_start(index: int, block: Block) -> bytes:
             content: dict[str, object] = {"type": "text", "text": ""}
         case "thinking":
             content = {"type": "thinking", "thinking": "", "signature": ""}
+        case "web_search_tool_result":
+            content = _content(block)
         case _:
-            content = {"type": "tool_use", "id": block.id, "name": block.name, "input": {}}
+            content = {"type": block.kind, "id": block.id, "name": block.name, "input": {}}
     return event("content_block_start", index=index, content_block=content)
 
 

@@ -59,7 +59,8 @@ def _outcome(
     failure: Failure | None = None,
 ) -> Outcome:
     calls = tab.calls()
-    billed = ((meter.message_id, call) for meter, call in zip(tab.meters, calls, strict=True))
+    billed = [(meter.message_id, call) for meter, call in zip(tab.meters, calls, strict=True)]
+    searches = [(meter.searches, call.cost_microusd) for meter, call in zip(tab.meters, calls, strict=True)]
     return Outcome(
         status=status,  # type: ignore[arg-type]
         error_code=code,
@@ -74,5 +75,12 @@ def _outcome(
         num_turns=result.num_turns if result else log.turns,
         tools_used=log.tools_used(),
         denials=tuple(log.denials),
-        attribution=log.attribution(billed),
+        attribution=_with_searches(log.attribution(billed), sum(cost for number, cost in searches if number)),
+        web_search_requests=sum(number for number, _ in searches),
     )
+
+
+def _with_searches(attribution: dict[str, int], microusd: int) -> dict[str, int]:
+    """The upstream searches in calls of their own, which the CLI does not name as the tool's."""
+    searching = attribution.get("tool:WebSearch", 0) + microusd
+    return attribution | ({"tool:WebSearch": searching} if microusd else {})
