@@ -1,11 +1,13 @@
 """Every setting of the service: one environment variable each, read once, checked at once, listed in the README."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config.declaring import setting as _setting
+from config.tasknetwork import TaskNetwork
 from config.values import EXPECTED, ROOT
 from config.values import approvers as _approvers
 from config.values import count as _count
@@ -16,8 +18,6 @@ from config.values import log_level as _log_level
 from config.values import names as _names
 from config.values import path as _path
 from config.values import paths as _paths
-from config.values import places as _places
-from config.values import ports as _ports
 from config.values import redis_url as _redis_url
 from config.values import seconds as _seconds
 from config.values import switch as _switch
@@ -32,14 +32,9 @@ class Misconfigured(Exception):
     """The service cannot start as it is set up; the message is one line and says what to change."""
 
 
-def _setting(name: str, default: str, parse: Callable[[str], Any], help_text: str, secret: bool = False) -> Any:
-    metadata = {"name": name, "default": default, "parse": parse, "help": help_text, "secret": secret}
-    return field(metadata=metadata, repr=not secret)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Env:
-    """The service's settings. Field order is the order of the table in the README."""
+class Env(TaskNetwork):
+    """The service's settings. Field order is the order of the table in the README; what is inherited stands last."""
 
     data_dir: Path = _setting(
         "DATA_DIR",
@@ -246,25 +241,6 @@ class Env:
         "1: images may be named by an https URL and are fetched by this service, from public addresses only. "
         "0: only images that are sent along are taken.",
     )
-    task_network_allow: tuple[str, ...] = _setting(
-        "TASK_NETWORK_ALLOW",
-        "",
-        _places,
-        "Private networks and hosts that tasks may reach with `WebFetch`, such as `10.1.0.0/16,wiki.corp.example`. "
-        "Empty: public addresses only.",
-    )
-    task_network_ports: tuple[int, ...] = _setting(
-        "TASK_NETWORK_PORTS", "443,80", _ports, "The only ports that tasks may connect to with `WebFetch`."
-    )
-    task_network_ca: str = _setting(
-        "TASK_NETWORK_CA",
-        "",
-        _text,
-        "A file of certificates (PEM) that tasks and the service's way to MCP servers believe beside the usual ones.",
-    )
-    task_network_mb: int = _setting(
-        "TASK_NETWORK_MB", "256", _count, "How many megabytes one task may move over the network, both ways together."
-    )
     chat_disconnect_grace_seconds: float = _setting(
         "CHAT_DISCONNECT_GRACE_SECONDS",
         "2",
@@ -315,7 +291,8 @@ class Env:
 def settings_table() -> str:
     """The README's table of settings, in Markdown."""
     lines = ["| variable | default | what |", "|---|---|---|"]
-    for setting in dataclasses.fields(Env):
+    inherited = {each.name for each in dataclasses.fields(TaskNetwork)}
+    for setting in sorted(dataclasses.fields(Env), key=lambda each: each.name in inherited):
         default = f"`{setting.metadata['default']}`" if setting.metadata["default"] else ""
         lines.append(f"| `{setting.metadata['name']}` | {default} | {setting.metadata['help']} |")
     return "\n".join(lines) + "\n"
