@@ -14,7 +14,16 @@ from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import MOST_EXPORTED, csv_file, deed, link, moment
 from apps.jobs import services
 from apps.jobs.batchadmin import BatchAdmin, StoredFileAdmin
-from apps.jobs.joblisting import EXPORTED, ErrorFilter, KindFilter, ModelFilter, SpanFilter, StatusFilter, search
+from apps.jobs.joblisting import (
+    EXPORTED,
+    ErrorFilter,
+    KindFilter,
+    ModelFilter,
+    ReadOnly,
+    SpanFilter,
+    StatusFilter,
+    search,
+)
 from apps.jobs.jobpage import facts
 from apps.jobs.models import Job
 from apps.jobs.reasons import explain
@@ -40,21 +49,8 @@ _WORDS = ["request", "result", "details", "stop_sequence"]
 """Columns with a customer's or a model's words in them."""
 
 
-class _ReadOnly:
-    """Rows that only the services write."""
-
-    def has_add_permission(self, *_: object) -> bool:
-        return False
-
-    def has_change_permission(self, *_: object) -> bool:
-        return False
-
-    def has_delete_permission(self, *_: object) -> bool:
-        return False
-
-
 @admin.register(Job)
-class JobAdmin(_ReadOnly, admin.ModelAdmin[Job]):
+class JobAdmin(ReadOnly, admin.ModelAdmin[Job]):
     """Newest first; narrowed by time, status, error, model and kind, and from anywhere by key and project."""
 
     change_form_template = "jobs/job.html"

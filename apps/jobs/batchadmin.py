@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
@@ -15,14 +15,15 @@ from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import deed, link, links, moment
 from apps.jobs.batches import services as batches
 from apps.jobs.batches.models import Batch, StoredFile
+from apps.jobs.joblisting import ReadOnly
 from apps.keys.models import Project
 from apps.permissions.words import dollars
 
 MOST_CANCELLED = 100
 
 
-class _ReadOnly(admin.ModelAdmin[Any]):
-    """Rows that only the services write, newest first, never counted to the end."""
+class _Listed(ReadOnly, admin.ModelAdmin[Any]):
+    """Newest first, never counted to the end."""
 
     list_per_page = 50
     ordering = ["-pk"]
@@ -32,15 +33,6 @@ class _ReadOnly(admin.ModelAdmin[Any]):
     show_facets = admin.ShowFacets.NEVER
     search_fields = ["=id"]
     search_help_text = "A whole id, or a project."
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -64,7 +56,7 @@ class _ReadOnly(admin.ModelAdmin[Any]):
 
 
 @admin.register(Batch)
-class BatchAdmin(_ReadOnly):
+class BatchAdmin(_Listed):
     """Many requests under one id."""
 
     list_display = ["id", "status", "whose", "key", "items", "cost", "made", "ended", "more"]
@@ -129,7 +121,7 @@ class BatchAdmin(_ReadOnly):
 
 
 @admin.register(StoredFile)
-class StoredFileAdmin(_ReadOnly):
+class StoredFileAdmin(_Listed):
     """Files of projects; what is in them is not shown."""
 
     list_display = ["id", "whose", "filename", "purpose", "size", "made"]

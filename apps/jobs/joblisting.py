@@ -52,6 +52,19 @@ _HEX = re.compile(r"(?:[a-z]+[_-])?([0-9a-f]{32})")
 _MOST_OF_A_REQUEST = 100
 
 
+class ReadOnly:
+    """Rows that only the services write; goes before `ModelAdmin`."""
+
+    def has_add_permission(self, *_: object) -> bool:
+        return False
+
+    def has_change_permission(self, *_: object) -> bool:
+        return False
+
+    def has_delete_permission(self, *_: object) -> bool:
+        return False
+
+
 class Choices(admin.SimpleListFilter):
     """A filter whose choices are known without asking the database, of jobs or what belongs to them."""
 

@@ -14,7 +14,7 @@ from apps.audit.paging import BoundedPaginator
 from apps.jobs import approvals, deliveries, sessions
 from apps.jobs.approvals import Decision, NotWaiting
 from apps.jobs.deliveries import NothingToDeliver
-from apps.jobs.joblisting import KindFilter
+from apps.jobs.joblisting import KindFilter, ReadOnly
 from apps.jobs.models import Approval, Delivery, Session
 from apps.jobs.sessions import SessionBusy
 
@@ -37,17 +37,8 @@ class WaitingFilter(admin.SimpleListFilter):
         return queryset
 
 
-class _Looked:
-    """Rows that only the services write. Deeds need the right to change them."""
-
-    def has_add_permission(self, *_: object) -> bool:
-        return False
-
-    def has_change_permission(self, *_: object) -> bool:
-        return False
-
-    def has_delete_permission(self, *_: object) -> bool:
-        return False
+class _Looked(ReadOnly):
+    """Deeds need the right to change a row."""
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         found: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]  # the admin beside this class

@@ -9,22 +9,9 @@ from django.utils.safestring import SafeString
 
 from apps.audit.paging import BoundedPaginator
 from apps.audit.showing import moment
-from apps.jobs.joblisting import Choices, KindFilter
+from apps.jobs.joblisting import Choices, KindFilter, ReadOnly
 from apps.jobs.models import Drift, DriftNotice, ProjectRollup, Rollup
 from apps.permissions.words import dollars
-
-
-class _ReadOnly:
-    """Rows that only the services write."""
-
-    def has_add_permission(self, *_: object) -> bool:
-        return False
-
-    def has_change_permission(self, *_: object) -> bool:
-        return False
-
-    def has_delete_permission(self, *_: object) -> bool:
-        return False
 
 
 class SpanFilter(Choices):
@@ -61,7 +48,7 @@ class StatusFilter(Choices):
 
 
 @admin.register(Rollup)
-class RollupAdmin(_ReadOnly, admin.ModelAdmin[Any]):
+class RollupAdmin(ReadOnly, admin.ModelAdmin[Any]):
     """Newest first. Each span holds all that the shorter ones do."""
 
     list_display = ["starts", "span", "project", "api_key", "model", "kind", "status", "error_code", "requests", "cost"]
@@ -99,7 +86,7 @@ class ProjectRollupAdmin(RollupAdmin):
 
 
 @admin.register(Drift)
-class DriftAdmin(_ReadOnly, admin.ModelAdmin[Drift]):
+class DriftAdmin(ReadOnly, admin.ModelAdmin[Drift]):
     """Newest first: what was metered, and the figure that differed."""
 
     list_display = ["day", "model", "measure", "metered", "other", "told"]

@@ -5,21 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.support.browser import launch
+from tests.support.browser import heard, operator
 from tests.support.service import Service
 
 CAST = """
 from datetime import timedelta
-from django.contrib.auth.models import User
 from django.utils import timezone
 from apps.budgets import services
 from apps.budgets.periods import Cycle
 from apps.claude.spec import Usage
 from apps.keys import services as keys
 
-User.objects.create_superuser("bea", password="correct horse")
 now = timezone.now()
 project, _ = keys.ensure_project(slug="budgeted", now=now)
 key, _ = keys.issue(project=project, name="ci", now=now)
@@ -38,28 +36,17 @@ PAGES = ["budget", "budgetwindow", "hold", "ledgerentry", "alert", "budget/add"]
 
 @pytest.fixture(scope="module")
 def page(service: Service) -> Iterator[Page]:
-    """A signed-in operator's window. Whatever the browser complains about fails the test that made it complain."""
+    """A signed-in operator's window."""
     service.manage("shell", "-v", "0", "-c", CAST)
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        window = browser.new_page(base_url=service.url)
-        window.goto("/admin/login/")
-        window.fill("#id_username", "bea")
-        window.fill("#id_password", "correct horse")
-        window.press("#id_password", "Enter")
-        expect(window.get_by_role("link", name="Budgets").first).to_be_visible()
+    with operator(service, "bea") as window:
         yield window
-        browser.close()
 
 
 @pytest.fixture(autouse=True)
 def complaints(page: Page) -> Iterator[None]:
-    """A script or style that our headers refuse is said on the console."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield
-    assert not [line for line in said if "favicon" not in line], said
+    """Whatever the browser complains about fails the test that made it complain."""
+    with heard(page):
+        yield
 
 
 def photograph(page: Page, name: str) -> None:

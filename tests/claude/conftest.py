@@ -1,6 +1,7 @@
 """One real engine with the real CLI for all tests here, against a scripted model in this process."""
 
 import asyncio
+import json
 import tempfile
 import time
 import uuid
@@ -129,6 +130,15 @@ def marker() -> str:
 def requests(model: ScriptedModel, marker: str) -> list[dict[str, Any]]:
     """The bodies of the upstream requests that hold the marker, oldest first."""
     return [entry["body"] for entry in model.journal.entries(marker) if isinstance(entry["body"], dict)]
+
+
+def without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same messages without what the prompt cache goes by."""
+    copy: list[dict[str, Any]] = json.loads(json.dumps(messages))
+    for message in copy:
+        for block in message["content"]:
+            block.pop("cache_control", None)
+    return copy
 
 
 def eventually(holds: Callable[[], bool], within_seconds: float = 60.0) -> None:

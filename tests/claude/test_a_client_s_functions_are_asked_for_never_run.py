@@ -10,7 +10,7 @@ import pytest
 from apps.claude.engine import Engine
 from apps.claude.scripted.server import ScriptedModel
 from apps.claude.spec import Outcome, Text, ToolInput, ToolUse, Turn
-from tests.claude.conftest import Asked, ask, begin, requests, spec, turns
+from tests.claude.conftest import Asked, ask, begin, requests, spec, turns, without_marks
 
 WEATHER = {
     "name": "get_weather",
@@ -101,7 +101,7 @@ def test_each_turn_of_a_conversation_with_tools_is_a_prefix_of_the_next(
         back = result(content[-1], "sunny") if outcome.stop_reason == "tool_use" else turns("and now?")[0]
         history = (*history, Turn("assistant", content), back)
     bodies = requests(model, marker)
-    sent = [_without_marks(body["messages"]) for body in bodies]
+    sent = [without_marks(body["messages"]) for body in bodies]
     for earlier, later in itertools.pairwise(sent):
         assert later[: len(earlier)] == earlier
     assert len({json.dumps([body["tools"], body["system"]]) for body in bodies}) == 1
@@ -180,14 +180,6 @@ def test_an_answer_in_text_and_calls_tells_both(engine: Engine, model: ScriptedM
 
 def _ids(asked: Asked) -> list[str]:
     return [event.id for event in asked.events if isinstance(event, ToolUse)]
-
-
-def _without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    copy: list[dict[str, Any]] = json.loads(json.dumps(messages))
-    for message in copy:
-        for block in message["content"]:
-            block.pop("cache_control", None)
-    return copy
 
 
 def _marked(messages: list[dict[str, Any]]) -> list[int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from apps.claude.engine import Engine
 from apps.claude.scripted.server import ScriptedModel
-from tests.claude.conftest import ask, requests
+from tests.claude.conftest import ask, requests, without_marks
 
 
 def test_each_turn_is_an_exact_prefix_of_the_next(engine: Engine, model: ScriptedModel, marker: str) -> None:
@@ -14,7 +14,7 @@ def test_each_turn_is_an_exact_prefix_of_the_next(engine: Engine, model: Scripte
         assert outcome.status == "completed"
         conversation += [outcome.text, f"question {turn}"]
     assert len({json.dumps(body["system"]) for body in requests(model, marker)}) == 1, "the system blocks never change"
-    sent = [_without_marks(body["messages"]) for body in requests(model, marker)]
+    sent = [without_marks(body["messages"]) for body in requests(model, marker)]
     assert len(sent) == 5
     for earlier, later in itertools.pairwise(sent):
         assert later[: len(earlier)] == earlier
@@ -43,14 +43,6 @@ def test_a_long_history_arrives_in_order(engine: Engine, model: ScriptedModel, m
     assert ask(engine, *texts).status == "completed"
     (body,) = requests(model, marker)
     assert [block["text"] for message in body["messages"] for block in message["content"]] == texts
-
-
-def _without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    copy: list[dict[str, Any]] = json.loads(json.dumps(messages))
-    for message in copy:
-        for block in message["content"]:
-            block.pop("cache_control", None)
-    return copy
 
 
 def _alternating(messages: list[dict[str, Any]]) -> list[str]:

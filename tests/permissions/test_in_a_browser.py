@@ -1,44 +1,26 @@
 """The profile pages in Chromium, on the whole service with its real security headers."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.support.browser import launch
+from tests.support.browser import faint, heard, operator
 from tests.support.service import Service
-
-OPERATOR = """
-from django.contrib.auth.models import User
-User.objects.filter(username="petra").exists() or User.objects.create_superuser("petra", password="correct horse")
-"""
 
 
 @pytest.fixture(scope="module")
 def page(service: Service) -> Iterator[Page]:
-    """A signed-in operator's window. Whatever the browser complains about fails the test that made it complain."""
-    service.manage("shell", "-v", "0", "-c", OPERATOR)
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        window = browser.new_page(base_url=service.url)
-        window.goto("/admin/login/")
-        window.fill("#id_username", "petra")
-        window.fill("#id_password", "correct horse")
-        window.press("#id_password", "Enter")
-        expect(window.get_by_role("link", name="Profiles").first).to_be_visible()
+    """A signed-in operator's window."""
+    with operator(service, "petra") as window:
         yield window
-        browser.close()
 
 
 @pytest.fixture(autouse=True)
 def complaints(page: Page) -> Iterator[list[str]]:
-    """What the browser's console said: a refused script or style would be here."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield said
-    assert not [line for line in said if "favicon" not in line], said
+    """Whatever the browser complains about fails the test that made it complain."""
+    with heard(page) as said:
+        yield said
 
 
 def _open(page: Page, profile: str) -> None:
@@ -110,29 +92,6 @@ def test_pages_fit_their_window_and_words_stand_out_from_their_ground(page: Page
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     _open(page, "Free free")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert json.loads(page.evaluate(CONTRASTS)) == []
+    assert faint(page, "#profile-allows-body") == []
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme=None)
-
-
-CONTRASTS = """() => {
-  // WCAG 2.2 contrast of every text in the panel against the first opaque ground behind it; those under 4.5.
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (node) => {
-    for (; node; node = node.parentElement) {
-      const colour = parse(getComputedStyle(node).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const faint = [];
-  for (const node of document.querySelectorAll("#profile-allows-body *")) {
-    if (![...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())) continue;
-    const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) faint.push(`${node.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
-  }
-  return JSON.stringify(faint);
-}"""

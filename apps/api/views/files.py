@@ -15,7 +15,7 @@ from apps.api.answers import answer
 from apps.api.base import EventStreamRenderer, View
 from apps.api.openai.fields import wrong_value
 from apps.api.problems import ApiError, invalid, of_status
-from apps.api.query import whole
+from apps.api.query import listing, whole
 from apps.api.schema.files import content_schema, delete_file_schema, file_schema, files_schema, upload_schema
 from apps.jobs.batches import files
 from apps.jobs.batches.models import StoredFile
@@ -67,16 +67,7 @@ class Files(View):
                 **{f"created_at__{signs[1]}": last.created_at}
             )
         page = list(found[: limit + 1])
-        data = [file_object(row) for row in page[:limit]]
-        return answer(
-            {
-                "object": "list",
-                "data": data,
-                "first_id": data[0]["id"] if data else None,
-                "last_id": data[-1]["id"] if data else None,
-                "has_more": len(page) > limit,
-            }
-        )
+        return answer(listing([file_object(row) for row in page[:limit]], has_more=len(page) > limit))
 
 
 class OneFile(View):

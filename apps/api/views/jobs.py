@@ -17,7 +17,7 @@ from apps.api.base import EventStreamRenderer, View
 from apps.api.frames import frame
 from apps.api.openai.fields import wrong_value
 from apps.api.problems import ApiError, of_status
-from apps.api.query import whole
+from apps.api.query import listing, whole
 from apps.api.schema.jobs import cancel_schema, events_schema, job_schema, jobs_schema
 from apps.api.streams import event_stream
 from apps.claude.catalog import resolve
@@ -42,16 +42,7 @@ class Jobs(View):
         query = request._request.GET
         limit = whole(query, "limit", 20, least=1, most=MAX_PAGE)
         page = list(_filtered(self.caller, query)[: limit + 1])
-        data = [job_object(job) for job in page[:limit]]
-        return answer(
-            {
-                "object": "list",
-                "data": data,
-                "first_id": data[0]["id"] if data else None,
-                "last_id": data[-1]["id"] if data else None,
-                "has_more": len(page) > limit,
-            }
-        )
+        return answer(listing([job_object(job) for job in page[:limit]], has_more=len(page) > limit))
 
 
 class OneJob(View):
