@@ -13,6 +13,8 @@ import pytest
 
 from apps.claude import jail
 from apps.claude.engine import Engine
+from apps.claude.launch import Launch
+from apps.claude.process import CliProcess
 from apps.claude.scripted.server import ScriptedModel
 from apps.claude.spec import Event, Text, ToolUse
 from apps.claude.taskspec import File, TaskSpec
@@ -137,18 +139,14 @@ def test_a_killed_cli_fails_its_task_and_what_it_used_is_billed(engine: Engine) 
     assert done.outcome.cost_microusd > 0
 
 
-def test_an_engine_that_stops_leaves_no_work_behind(model: ScriptedModel) -> None:
+def test_an_engine_that_stops_leaves_no_reader_of_a_process_behind(model: ScriptedModel) -> None:
     with running_engine(model, task_spares=1) as engine:
-        assert do(engine, task(bash("true"))).outcome.status == "completed"
-        seats = engine._seats
-        assert seats is not None
-        eventually(lambda: bool(seats._spares))
-        assert ask(engine, "hello").status == "completed"
-        left: list[asyncio.Task[Any]] = []
-        engine.loop.call_soon_threadsafe(lambda: left.append(engine.loop.create_task(asyncio.sleep(986_543))))
+        nobodys = Launch(("sleep", "60"), {"PATH": os.environ["PATH"]}, Path("/"), None, None)
+        cli = asyncio.run_coroutine_threadsafe(CliProcess.spawn(nobodys), engine.loop).result(60)
+        assert len([each for each in asyncio.all_tasks(engine.loop) if "CliProcess" in repr(each)]) >= 2
         engine.stop(0)
-        assert left
         assert [each for each in asyncio.all_tasks(engine.loop) if not each.done()] == []
+        engine.loop.run_until_complete(cli.aclose())
 
 
 def test_tasks_end_with_their_engine(model: ScriptedModel) -> None:
