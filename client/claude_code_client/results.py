@@ -170,7 +170,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened in a job: started, token, thinking, tool_use, tool_result, denied, approval, done or error."""
+    """What happened in a job: started, token, thinking, tool_use, tool_result, denied, approval, network, done or
+    error."""
 
     type: str
     job_id: str

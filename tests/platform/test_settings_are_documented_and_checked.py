@@ -46,6 +46,10 @@ def test_an_empty_variable_means_the_default() -> None:
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "loud"),
         ("ANTHROPIC_BASE_URL", "api.anthropic.com"),
+        ("TASK_NETWORK_ALLOW", "10.0.0.1/8"),
+        ("TASK_NETWORK_ALLOW", "https://wiki.example"),
+        ("TASK_NETWORK_PORTS", "443,http"),
+        ("TASK_NETWORK_PORTS", "65536"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_setting_s_name(name: str, value: str) -> None:

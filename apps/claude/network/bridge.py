@@ -199,7 +199,7 @@ def judge(body: bytes, tools: frozenset[str]) -> bytes | dict[str, Any] | str:
         method = each.get("method")
         if method is None or str(method).startswith("notifications/"):
             continue
-        if method not in _METHODS:
+        if not isinstance(method, str) or method not in _METHODS:
             if isinstance(said, list):
                 return f"{str(method)[:100]} is not forwarded"
             error = {"code": _NOT_FOUND, "message": "Method not found"}
@@ -207,7 +207,7 @@ def judge(body: bytes, tools: frozenset[str]) -> bytes | dict[str, Any] | str:
         if method == "tools/call":
             params = each.get("params")
             name = params.get("name") if isinstance(params, dict) else None
-            if name not in tools:
+            if not isinstance(name, str) or name not in tools:
                 return f"the tool {str(name)[:100]} was not granted"
     return json.dumps(said).encode()  # not as it came: a key that stands there twice means one thing from here on
 

@@ -39,6 +39,10 @@ tell("direct", said("127.0.0.1", int(sys.argv[2].rpartition(":")[2]), b""))
 """
 
 
+class NotTried(JailBroken):
+    """Nothing is known; the next task may try again."""
+
+
 async def prove(jail: Jail, cli: Path, directory: Path, uid: int | None) -> None:
     """Raises JailBroken saying what does not hold, or does not work. Takes about 0.2 s."""
     heard: list[str] = []
@@ -53,7 +57,7 @@ async def prove(jail: Jail, cli: Path, directory: Path, uid: int | None) -> None
             targets = [f"{_OPEN}:{port}", *(f"{form}:{port}" for form in _FORMS), f"{_OPEN}:{22 if port != 22 else 23}"]
             said = await _attack(jail, cli, directory, line, targets)
     except (OSError, DoorShut, TimeoutError) as error:
-        raise JailBroken(f"the network of a task could not be tried: {error}") from error
+        raise NotTried(f"the network of a task could not be tried: {error}") from error
     _judge(targets, said, heard, told)
 
 
@@ -62,10 +66,10 @@ def _judge(targets: list[str], said: dict[str, str], heard: list[str], told: lis
     if read or _SHUT in heard:
         raise JailBroken(f"a task can connect to {', '.join(read) or 'this machine'}")
     if said.get(targets[0]) != "read":
-        raise JailBroken("a task's network does not work: the proxy could not be used from a jail")
+        raise NotTried("a task's network does not work: the proxy could not be used from a jail")
     refused = [connection for connection in told if not connection.allowed]
     if set(said) != {*targets, "direct"} or len(refused) != len(targets) - 1:
-        raise JailBroken("the network of a task could not be tried: not every attack was made and refused")
+        raise NotTried("the network of a task could not be tried: not every attack was made and refused")
 
 
 async def _listen(stack: contextlib.AsyncExitStack, heard: list[str]) -> int:

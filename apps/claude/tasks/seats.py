@@ -109,13 +109,14 @@ class Seats:
             if not self._network_tried and self._place.jail is not None and self._cli is not None:
                 scratch = self._place.runtime_dir / "network"
                 uid = _FIRST_UID if walls.runs_as_root() else None
+                self.network_broken, self._network_tried = None, True
                 try:
                     await asyncio.to_thread(_scratch, scratch, uid)
                     await network.prove(self._place.jail, self._cli, scratch, uid)
                 except (walls.JailBroken, OSError) as broken:
                     self.network_broken = str(broken)
+                    self._network_tried = not isinstance(broken, network.NotTried | OSError)
                 await asyncio.to_thread(shutil.rmtree, scratch, True)
-                self._network_tried = True
         return self.network_broken
 
     async def take(self, shape: Shape, skills: tuple[Skill, ...], furnish: Callable[[Room], object]) -> Seat:
