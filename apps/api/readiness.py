@@ -75,6 +75,8 @@ def _workers(report: Report, workers: list[health.WorkerState]) -> None:
     report.checks["jail"] = {"ok": all(engine.get("jail") for engine in engines)}
     for fault in sorted({str(engine["jail_fault"]) for engine in engines if engine.get("jail_fault")}):
         report.warnings.append(f"no jail: {fault}")
+    for fault in sorted({str(engine["network_fault"]) for engine in engines if engine.get("network_fault")}):
+        report.warnings.append(f"tasks that use the network are refused: {fault}")
     report.checks["cli"] = {
         "versions": sorted({str(engine["cli_version"]) for engine in engines if engine.get("cli_version")})
     }

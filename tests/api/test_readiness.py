@@ -89,6 +89,13 @@ def test_a_missing_jail_is_a_warning_with_its_reason(world: Any) -> None:
     assert found.warnings == ["no jail: no user namespaces"]
 
 
+def test_a_network_that_could_not_be_proven_is_a_warning_with_its_reason(world: Any) -> None:
+    world.workers = [worker(network_fault="a task can connect to 127.0.0.1")]
+    found = report()
+    assert found.ready
+    assert found.warnings == ["tasks that use the network are refused: a task can connect to 127.0.0.1"]
+
+
 def test_a_missing_credential_is_a_warning(world: Any) -> None:
     world.credential = None
     found = report()
