@@ -14,7 +14,6 @@ from apps.audit.paging import MOST_COUNTED
 from apps.budgets.models import Alert, Hold
 from apps.jobs.ids import floor_id
 from apps.jobs.models import Job
-from apps.keys.expiry import SOON
 from apps.keys.models import ApiKey
 from apps.permissions.words import dollars
 
@@ -40,7 +39,7 @@ def shown(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     if may("budgets.view_hold"):
         facts["held"] = _most(Hold.objects.held())
     if may("keys.view_apikey"):
-        facts["expiring"] = _most(ApiKey.objects.expiring(within=SOON, now=now))
+        facts["expiring"] = _most(ApiKey.objects.expiring(within=7 * _DAY, now=now))
     return facts
 
 

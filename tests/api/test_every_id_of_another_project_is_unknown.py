@@ -17,6 +17,7 @@ from apps.jobs.approvals import DECISIONS
 from apps.jobs.batches import files
 from apps.keys import ratelimit, services
 from apps.keys.models import ApiKey
+from tests.support.processes import ROOT
 from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +97,25 @@ def filled(route: URLPattern, ids: Ids) -> str:
 def test_every_kind_of_id_in_an_address_is_known_here(ids: Ids) -> None:
     named = {name for route in routes() for name in parameters(route)}
     assert named - NOT_OWNED - PARTS.keys() == ids.keys(), "make one of each kind in `ids`"
+
+
+def test_every_address_and_every_id_to_filter_by_of_the_openapi_document_is_tried_here() -> None:
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    described = {re.sub(r"\{\w+\}", "{}", path) for path in paths if "{" in path}
+    tried = {"/" + re.sub(r"<\w+:\w+>", "{}", str(route.pattern)) for route in routes() if parameters(route)}
+    assert described == tried
+    asked = [each for path in paths.values() for each in path.get("get", {}).get("parameters", [])]
+    filters = {each["name"] for each in asked if each["in"] == "query" and each["name"].endswith("_id")}
+    assert filters == {"key_id", "project_id"}, "try another one in the test of filters"
+
+
+@pytest.mark.parametrize("whose", ["key_id", "project_id"])
+def test_a_filter_by_somebody_elses_id_finds_nothing(cast: dict[str, tuple[ApiKey, str]], ids: Ids, whose: str) -> None:
+    value = {"key_id": cast["alice"][0].public_id, "project_id": "atlas"}[whose]
+    own = call(cast["alice"][1], "GET", f"v1/usage?{whose}={value}")
+    assert own.status_code == 200, "it exists"
+    answer = call(cast["charlie"][1], "GET", f"v1/usage?{whose}={value}")
+    assert answer.status_code == 404, answer.content
 
 
 def test_the_owner_finds_each_of_them(cast: dict[str, tuple[ApiKey, str]], ids: Ids) -> None:

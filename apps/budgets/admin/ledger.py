@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.audit.showing import MOST_EXPORTED, csv_file, link, moment
+from apps.budgets.admin.moments import TimeFilter
 from apps.budgets.admin.records import Record
 from apps.budgets.admin.showing import change, figures, job, owner
 from apps.budgets.models import LedgerEntry
@@ -37,7 +38,7 @@ class LedgerEntryAdmin(Record[LedgerEntry]):
 
     list_display = ["at", "kind", "what", "account", "spent", "held"]
     list_select_related = ["project", "api_key", "window__budget"]
-    list_filter = ["kind"]
+    list_filter = [TimeFilter, "kind"]
     search_fields = ["=job_id"]
     search_help_text = "A job's id or a project's slug."
     deep_lookups = ("window__budget__id__exact",)
