@@ -41,7 +41,7 @@ def test_when_the_revocation_returns_queued_jobs_have_ended_and_workers_were_tol
     queued, running = submitted(key), submitted(key)
     leased = {"worker": "w", "lease_until": timezone.now() + timedelta(hours=1)}
     Job.objects.filter(pk=running.pk).update(status="in_progress", started_at=timezone.now(), **leased)
-    heard = nerve.client().pubsub(ignore_subscribe_messages=True)
+    heard = nerve.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     heard.subscribe(nerve.control())
     heard.get_message(timeout=PATIENCE_SECONDS)
 
@@ -51,7 +51,7 @@ def test_when_the_revocation_returns_queued_jobs_have_ended_and_workers_were_tol
     assert (queued.status, queued.error_code) == ("cancelled", "cancelled")
     running.refresh_from_db()
     assert running.cancel_requested_at is not None
-    told = []
+    told: list[str | None] = []
     while running.pk not in told:
         message = heard.get_message(timeout=PATIENCE_SECONDS)
         assert message is not None, told

@@ -77,7 +77,12 @@ def test_a_budget_in_the_way_is_on_record_with_its_figures_and_when_it_resets(ke
     for whose, name in ((None, "team"), (key[0], "ci only")):
         terms = budgets.Terms(limit_microusd=20_000, name=name)
         budgets.create(project=key[0].project, api_key=whose, cycle=Cycle("month"), terms=terms, actor="test", now=now)
-    held = {"project_id": key[0].project_id, "key_id": key[0].pk, "job_id": "job_before", "amount_microusd": 15_000}
+    held: Any = {
+        "project_id": key[0].project_id,
+        "key_id": key[0].pk,
+        "job_id": "job_before",
+        "amount_microusd": 15_000,
+    }
     budgets.reserve(**held, tokens=1, expires_at=now + timedelta(hours=1), now=now)
     answer = asked(key[1], CHAT, {"model": "haiku", "messages": HI})
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "insufficient_quota")

@@ -61,8 +61,8 @@ def _operator() -> Client:
         key, _ = services.issue(project=project, name=f"key {n}", expires_at=end, now=now - timedelta(days=30))
         budgets.create(project=project, api_key=key, cycle=Cycle("month"), terms=terms, actor="test", now=now)
         job = new_job_id(now)
-        held = {"project_id": project.pk, "key_id": key.pk, "job_id": job}
-        ends = {"expires_at": now + timedelta(hours=1), "now": now}
+        held: Any = {"project_id": project.pk, "key_id": key.pk, "job_id": job}
+        ends: Any = {"expires_at": now + timedelta(hours=1), "now": now}
         budgets.reserve(**held, amount_microusd=10**6, tokens=1, **ends)
         if n % 2:
             budgets.settle(**held, usage=Usage(), cost_microusd=990_000, now=now)
@@ -81,7 +81,7 @@ def pages(model: type[Model], shown: ModelAdmin[Any], browser: Client) -> Iterat
     listed = reverse(f"{name}_changelist")
     yield "list", listed
     yield "search", f"{listed}?q=atlas"
-    request = browser.get(listed).wsgi_request  # type: ignore[attr-defined]
+    request = browser.get(listed).wsgi_request
     if shown.has_add_permission(request):
         yield "add", reverse(f"{name}_add")
     first = shown.get_queryset(request).order_by("pk").first()
@@ -99,9 +99,9 @@ def test_every_page_opens_by_few_queries_and_every_list_leaves_as_a_file(browser
             assert answer.status_code == 200, f"{page} of {model}: {answer.status_code}"
             assert len(queries) <= MOST_QUERIES, f"{page} of {model}: {len(queries)} queries"
             found |= {model._meta.label_lower} if page == "change" else set()
-        exporting = [name for name in shown.get_actions(browser.get("/admin/").wsgi_request) if "export" in name]  # type: ignore[attr-defined]
+        exporting = [name for name in shown.get_actions(browser.get("/admin/").wsgi_request) if "export" in name]
         listed = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        rows = list(shown.get_queryset(browser.get(listed).wsgi_request).values_list("pk", flat=True)[:3])  # type: ignore[attr-defined]
+        rows = list(shown.get_queryset(browser.get(listed).wsgi_request).values_list("pk", flat=True)[:3])
         for action in exporting if rows else []:
             answer = browser.post(listed, {"action": action, "_selected_action": rows})
             assert answer.status_code == 200, f"{action} of {model}"
