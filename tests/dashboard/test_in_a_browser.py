@@ -200,9 +200,11 @@ def test_keys_of_the_keyboard_lead_everywhere(page: Page) -> None:
     page.keyboard.press("g")
     page.keyboard.press("j")
     expect(page.get_by_role("heading", name="Jobs", level=1)).to_be_visible()
+    page.wait_for_load_state()  # the heading is there before the scripts are
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.press("Escape")
