@@ -96,34 +96,36 @@ def write_files(batch: Batch) -> tuple[str, str]:
     """The ids of the output and the error file of a batch that is ending; empty for one that has no lines."""
 
     def store(name: str, *, answered: bool) -> str:
-        lines = (line for good, line in _lines(batch) if good == answered)
+        lines = _lines(batch, answered=answered)
         now = timezone.now()
         return files.store_output(project=batch.project, batch_id=batch.pk, name=name, lines=lines, now=now)
 
     return store("output", answered=True), store("error", answered=False)
 
 
-def _lines(batch: Batch) -> Iterator[tuple[bool, bytes]]:
-    """A line for each item, in order, and whether it was answered."""
+def _lines(batch: Batch, *, answered: bool) -> Iterator[bytes]:
+    """A line for each item that was answered, or for each that was not, in order."""
     for start in range(0, batch.total, _AT_ONCE):
         items = list(batch.items.filter(index__gte=start, index__lt=start + _AT_ONCE).order_by("index"))
         ids = [item.job_id for item in items if item.job_id]
         jobs = {job.pk: job for job in Job.objects.filter(pk__in=ids).select_related("project")}
         for item in items:
-            yield _line(item, jobs.get(item.job_id))
+            job = jobs.get(item.job_id)
+            if (job is not None and job.status == Status.COMPLETED) == answered:
+                yield _line(item, job)
 
 
-def _line(item: BatchItem, job: Job | None) -> tuple[bool, bytes]:
+def _line(item: BatchItem, job: Job | None) -> bytes:
     head = {"id": f"batch_req_{item.batch_id.removeprefix('batch_')}_{item.index}", "custom_id": item.custom_id}
     request_id = job.pk if job else f"{item.batch_id}-{item.index}"
     if job and job.status == Status.COMPLETED:
         body = completion(job_object(job), created=int(job.created_at.timestamp()))
-        return True, _json({**head, "response": _response(200, request_id, body), "error": None})
+        return _json({**head, "response": _response(200, request_id, body), "error": None})
     code, message, problem = _failure(item, job)
     if code in _NOT_ASKED:
         error = {"code": _NOT_ASKED[code], "message": message}
-        return False, _json({**head, "response": None, "error": error})
-    return False, _json({**head, "response": _response(problem.status, request_id, problem.body()), "error": None})
+        return _json({**head, "response": None, "error": error})
+    return _json({**head, "response": _response(problem.status, request_id, problem.body()), "error": None})
 
 
 def _failure(item: BatchItem, job: Job | None) -> tuple[str, str, Problem]:

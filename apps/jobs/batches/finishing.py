@@ -42,12 +42,14 @@ def counts(batch: Batch) -> Counts:
     """How many items have been answered and how many will not be, and what all of it cost so far."""
     if batch.finished_at:
         return Counts(batch.completed, batch.failed, batch.cost_microusd)
+    waiting = batch.items.waiting().count()  # before its jobs: an item that gets one meanwhile has not failed
     found = Job.objects.filter(batch_id=batch.pk).aggregate(
         done=Count("pk", filter=Q(status=Status.COMPLETED)),
         lost=Count("pk", filter=Q(status__in=CLOSED) & ~Q(status=Status.COMPLETED)),
+        jobs=Count("pk"),
         cost=Sum("cost_microusd", default=0),
     )
-    without = batch.items.filter(waiting=False, job_id="").count()
+    without = max(0, batch.total - waiting - found["jobs"])  # not read from the items: they are long
     return Counts(found["done"], found["lost"] + without, found["cost"])
 
 
