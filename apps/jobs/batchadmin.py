@@ -63,7 +63,7 @@ class BatchAdmin(_Listed):
     list_select_related = ["project", "api_key"]
     list_filter = ["status"]
     fields = [
-        *("id", "status", "whose", "key", "endpoint", "completion_window", "items", "cost", "more"),
+        *("id", "status", "whose", "key", "endpoint", "completion_window", "items", "waits", "cost", "more"),
         *("made", "started_at", "cancelling_at", "ended", "expires_at", "request_id"),
         *("input_file_id", "output_file_id", "error_file_id"),
     ]
@@ -79,6 +79,11 @@ class BatchAdmin(_Listed):
         """How many, and how they ended; counted when all have."""
         ended = f": {batch.completed:,} answered, {batch.failed:,} not" if batch.finished_at else ""
         return f"{batch.total:,}{ended}"
+
+    @admin.display(description="Waits for")
+    def waits(self, batch: Batch) -> str:
+        """What it needs before it asks more, in words."""
+        return str(batch.waits_for["message"]) if batch.waits_for else "–"
 
     @admin.display(description="Cost")
     def cost(self, batch: Batch) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
@@ -125,3 +126,10 @@ def test_feeders_at_once_do_not_pass_the_limit_of_their_key(atlas: ApiKey, now: 
 
     at_once([feed(batch) for batch in batches * 3])
     assert Job.objects.filter(lane=Lane.BATCH).count() == 4
+
+
+def test_the_admin_says_what_a_batch_waits_for(atlas: ApiKey, now: datetime, admin_client: Client) -> None:
+    batch = create(atlas, items(1), now)
+    Batch.objects.filter(pk=batch.pk).update(waits_for={"code": "insufficient_quota", "message": "Nothing is left."})
+    page = admin_client.get(f"/admin/jobs/batch/{batch.pk}/change/", headers={"host": "localhost"}).content.decode()
+    assert "Nothing is left." in page
