@@ -68,15 +68,27 @@ def _stored(job: Job) -> list[Event]:
 
 
 def _price(timeline: Timeline, calls: Sequence[Call]) -> None:
-    """Give each turn's first step the price of its call; only where every call is a turn of the main thread."""
-    if len(calls) != timeline.turns:
-        return
-    seen: set[int] = set()
-    for step in timeline.steps:
+    """Give each turn's first step the price of its call, and subagents what is inside of them.
+
+    Only where every call is a turn and one came after the other, for calls do not say which turn they were.
+    """
+    if len(calls) == timeline.turns and not timeline.at_once:
+        _price_steps(timeline.steps, calls, set())
+
+
+def _price_steps(steps: Sequence[Step], calls: Sequence[Call], seen: set[int]) -> int:
+    """The sum of the turns that begin in these steps."""
+    sum_ = 0
+    for step in steps:
         if step.call is not None and step.call not in seen:
             seen.add(step.call)
             step.cost_microusd = calls[step.call].cost_microusd
             step.seconds = calls[step.call].duration_seconds
+            sum_ += step.cost_microusd
+        if step.last_call is not None:
+            step.inside_microusd = _price_steps(step.steps, calls, seen) + calls[step.last_call].cost_microusd
+            sum_ += step.inside_microusd
+    return sum_
 
 
 def asked(job: Job) -> list[Said]:

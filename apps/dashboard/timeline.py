@@ -42,9 +42,13 @@ class Step:
     """What a subagent did."""
     parent: "Step | None" = None
     call: int | None = None
-    """Which of the job's turns it belongs to, from 0; None within subagents."""
+    """Which of the job's turns it belongs to, from 0, those of subagents among them."""
+    last_call: int | None = None
+    """Of a subagent that has answered: the turn in which it did."""
     cost_microusd: int | None = None
     seconds: float | None = None
+    inside_microusd: int | None = None
+    """Of a subagent: what all of its turns cost together."""
 
     @property
     def summary(self) -> str:
@@ -68,7 +72,11 @@ class Step:
 
 
 class Timeline:
-    """Takes events in their order; afterwards `steps` is the story so far, and `turns` how many turns it took."""
+    """Takes events in their order; afterwards `steps` is the story so far, and `turns` how many turns it took.
+
+    Each turn is one call to the model: a thread (the main one, or a subagent) says something and uses tools, until a
+    result comes; a subagent's answer is a turn of its own, which is told as the result of whoever started it.
+    """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.steps: list[Step] = []
@@ -76,9 +84,12 @@ class Timeline:
         """The sequence number of the newest event taken."""
         self.ended = False
         self.turns = 0
+        self.at_once = False
+        """Whether threads ran beside each other: then nobody can tell which turn came when."""
         self._by_id: dict[str, Step] = {}
         self._open: Step | None = None
-        self._turn_over = True
+        self._turn_of: dict[Step | None, int] = {}
+        """The turn that each thread is in; none between two."""
         for event in events:
             self.take(event)
 
@@ -124,8 +135,9 @@ class Timeline:
         given = data.get("input")
         if kind == "agent" and isinstance(given, dict):
             step.title = str(given.get("subagent_type") or given.get("agent") or name)
+        self._add(step, data.get("parent_id"))
         self._by_id[f"tool:{step.tool_use_id}"] = step
-        return self._add(step, data.get("parent_id"))
+        return step
 
     def _input(self, data: Data) -> Step | None:
         step = self._by_id.get(f"tool:{data.get('id')}")
@@ -138,8 +150,10 @@ class Timeline:
         if step is None:
             return None
         step.result, step.is_error = _readable(data.get("content")), bool(data.get("is_error"))
-        if step.parent is None:
-            self._turn_over = True
+        self._turn_of.pop(step.parent, None)
+        if step.kind == "agent":
+            self._turn_of.pop(step, None)
+            step.last_call = self._new_turn(step)
         return step
 
     def _denied(self, data: Data) -> Step:
@@ -188,16 +202,24 @@ class Timeline:
         parent = self._by_id.get(f"tool:{parent_id}") if parent_id else None
         if step.kind in ("tool", "agent", "denied", "approval"):
             self._open = None
-        if parent is not None:
-            step.parent = parent
-            parent.steps.append(step)
-            return step
-        if self._turn_over:
-            self._turn_over = False
-            self.turns += 1
-        step.call = self.turns - 1
-        self.steps.append(step)
+        if parent not in self._turn_of:
+            self._turn_of[parent] = self._new_turn(parent)
+        step.call, step.parent = self._turn_of[parent], parent
+        (self.steps if parent is None else parent.steps).append(step)
         return step
+
+    def _new_turn(self, thread: Step | None) -> int:
+        running = [step for step in self._by_id.values() if step.kind == "agent" and step.running]
+        self.at_once = self.at_once or any(not _within(thread, step) for step in running)
+        self.turns += 1
+        return self.turns - 1
+
+
+def _within(thread: Step | None, agent: Step) -> bool:
+    """Whether a thread is the subagent's own, or one that it has started."""
+    while thread is not None and thread is not agent:
+        thread = thread.parent
+    return thread is agent
 
 
 def summary(text: str) -> str:

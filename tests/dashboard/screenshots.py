@@ -7,13 +7,15 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from apps.dashboard.demo.cast import TEAMS
 from config.env import ROOT
 from tests.dashboard.browser import let_in, window
 from tests.support.browser import launch
 from tests.support.service import Service
 
 FOLDER = ROOT / "docs" / "screenshots"
-PAGES = ("overview", "jobs", "keys", "budgets", "batches", "capabilities", "playground", "audit", "refused")
+PAGES = ("overview", "jobs", "keys", "budgets", "batches", "capabilities", "playground", "members", "audit", "refused")
+PROJECTS = tuple(team.slug for team in TEAMS)
 LOOKS = {"light": ("light", 1280, 860), "dark": ("dark", 1280, 860), "narrow": ("light", 390, 780)}
 
 
@@ -24,7 +26,7 @@ def main() -> None:
         service = Service(Path(directory), upstream="", environ={"DEMO": "1"})
         try:
             service.environ["DATA_DIR"] = str(service.data_dir / "demo")  # where a demonstration keeps its own
-            let_in(service, ("mira", "atlas", "owner"))
+            let_in(service, *(("mira", slug, "owner") for slug in PROJECTS))
             browser = launch(playwright)
             for look, (scheme, width, height) in LOOKS.items():
                 with window(browser, service, "mira", width=width, height=height, color_scheme=scheme) as seen:
@@ -41,6 +43,7 @@ def main() -> None:
 
 def _addresses(page: Page) -> dict[str, str]:
     found = {name: f"/p/atlas/{'' if name == 'overview' else name}" for name in PAGES}
+    found["all"] = "/all/"
     page.goto("/p/atlas/jobs?kind=task&status=completed")
     found["job"] = page.locator("tbody tr[data-href]").first.get_attribute("data-href") or ""
     page.goto("/p/atlas/keys")

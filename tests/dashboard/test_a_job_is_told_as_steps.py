@@ -1,5 +1,7 @@
+from apps.dashboard import stories
 from apps.dashboard.timeline import Step, Timeline, summary
 from apps.jobs.events import Event
+from apps.jobs.models import Call
 
 
 def told(*events: tuple[str, dict[str, object]]) -> Timeline:
@@ -79,3 +81,48 @@ def test_a_result_without_its_tool_changes_nothing() -> None:
 def test_a_summary_is_one_short_line() -> None:
     assert summary('{"other": 1, "thing": 2}') == "other: 1, thing: 2"
     assert len(summary("word " * 100)) == 160
+
+
+def with_a_subagent() -> Timeline:
+    """The main thread looks, then starts an auditor, who uses a tool and answers; then the main thread answers."""
+    return told(
+        ("token", {"text": "I look, and ask."}),
+        used("l", "Bash", {"command": "ls"}),
+        got("l", "x"),
+        used("a", "Agent", {"subagent_type": "auditor"}),
+        used("b", "Read", {"file_path": "x"}, parent="a"),
+        got("b", "1"),
+        got("a", "fine"),
+        ("token", {"text": "All is fine."}),
+    )
+
+
+def calls(*costs: int) -> list[Call]:
+    return [Call(cost_microusd=cost, duration_seconds=1.0) for cost in costs]
+
+
+def test_each_turn_has_the_price_of_its_call_those_of_subagents_too() -> None:
+    story = with_a_subagent()
+    stories._price(story, calls(1, 7, 20, 300, 4000))
+    looked, listed, agent, answered = story.steps
+    assert [step.cost_microusd for step in (looked, listed, agent, answered)] == [1, None, 7, 4000]
+    assert (agent.steps[0].cost_microusd, agent.inside_microusd) == (20, 320)
+
+
+def test_nothing_is_priced_where_calls_and_turns_differ() -> None:
+    story = with_a_subagent()
+    stories._price(story, calls(1, 7, 20, 300))
+    assert [step.cost_microusd for step in story.steps] == [None] * 4
+
+
+def test_nothing_is_priced_where_subagents_ran_at_once() -> None:
+    story = told(
+        used("a", "Agent", {}),
+        used("b", "Agent", {}),
+        used("c", "Read", {}, parent="a"),
+        used("d", "Read", {}, parent="b"),
+        *(got(each, "1") for each in "cdab"),
+    )
+    stories._price(story, calls(*range(story.turns)))
+    assert story.at_once
+    assert story.steps[0].cost_microusd is None

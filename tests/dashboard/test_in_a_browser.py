@@ -23,6 +23,7 @@ PAGES = (
     "batches",
     "capabilities",
     "playground",
+    "members",
     "audit",
 )
 MOST_BYTES = 250_000
@@ -39,8 +40,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def owner(service: Service, browser: Browser) -> Iterator[Window]:
     """Olga, who owns the project sirius, with a key in it."""
-    [person] = service.people(("ci-bot", "sirius"))
+    person, _ = service.people(("ci-bot", "sirius"), ("ci-bot", "vega"))
     let_in(service, ("olga", "sirius", "owner"), ("vera", "sirius", "viewer"), ("max", "sirius", "member"))
+    let_in(service, ("nina", "vega", "viewer"))
     assert person.http.post("/v1/chat/completions", chat_body("[[say: The first answer.]]")).status == 200
     with window(browser, service, "olga") as seen:
         yield seen
@@ -195,6 +197,31 @@ def test_a_hostile_answer_does_nothing(page: Page, bot: Person) -> None:
     assert page.title() != "owned"
 
 
+def test_a_member_is_added_promoted_and_removed(page: Page) -> None:
+    page.goto("/p/sirius/members")
+    page.get_by_label("User name or e-mail address").fill("nina")
+    page.get_by_role("button", name="Add member").click()
+    expect(page.get_by_role("status")).to_contain_text("nina is member of sirius")
+    page.get_by_label("Role of nina").select_option("viewer")
+    expect(page.get_by_role("status")).to_contain_text("nina is viewer now")
+    page.get_by_role("button", name="Remove nina").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove nina").click()
+    expect(page.get_by_role("status")).to_contain_text("nina is no member of sirius any more")
+    page.get_by_label("Role of olga").select_option("viewer")
+    expect(page.get_by_role("status")).to_contain_text("olga is the last owner of sirius")
+
+
+def test_all_projects_lead_to_each(page: Page, bot: Person, marker: str) -> None:
+    page.goto("/all/?range=7d")
+    expect(page.get_by_role("heading", name="Spend by project")).to_be_visible()
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    assert bot.http.post("/v1/chat/completions", chat_body(f"{marker} [[say: Seen from afar.]]")).status == 200
+    expect(page.get_by_role("link", name=re.compile(marker))).to_be_visible()
+    page.get_by_role("link", name="Overview", exact=True).click()
+    page.get_by_role("link", name="sirius").click()
+    expect(page).to_have_url(re.compile("/p/sirius/"))
+
+
 def test_keys_of_the_keyboard_lead_everywhere(page: Page) -> None:
     page.goto("/p/sirius/")
     page.keyboard.press("g")
@@ -259,7 +286,7 @@ def test_a_page_weighs_little(browser: Browser, owner: Window, service: Service)
         client.send("Network.enable")
         client.send("Network.setCacheDisabled", {"cacheDisabled": True})
         client.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-        for name in (f"/p/sirius/{page}" for page in PAGES):
+        for name in ("/all/", *(f"/p/sirius/{page}" for page in PAGES)):
             sizes.clear()
             seen.page.goto(name, wait_until="load")
             heavy[name] = int(sum(sizes))
@@ -268,8 +295,8 @@ def test_a_page_weighs_little(browser: Browser, owner: Window, service: Service)
 
 
 def _things(page: Page) -> list[str]:
-    """The pages of a job, a key and a budget."""
-    found = []
+    """The pages of a job and a key, and those over all projects."""
+    found = ["/all/", "/all/jobs"]
     for section in ("jobs", "keys"):
         page.goto(f"/p/sirius/{section}")
         found.append(page.locator("tbody tr[data-href]").first.get_attribute("data-href") or "")

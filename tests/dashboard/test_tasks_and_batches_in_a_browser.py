@@ -1,5 +1,6 @@
 """Tasks that ask, refuse and leave files, and batches: on the dashboard, with the real CLI."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +45,20 @@ def test_a_tool_waits_until_it_is_approved_on_the_page(
     expect(page.get_by_text(f"{told} by user:ines")).to_be_visible()
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
     assert (page.locator("pre[id$=-out]").last.text_content() == "it-ran") is ran
+
+
+def test_who_looks_at_the_overview_is_asked_and_answers_there(page: Page, asking: Person, marker: str) -> None:
+    page.goto("/p/lyra/")
+    expect(page.get_by_text("Waiting for you")).to_have_count(0)
+    body = {"description": f"{call('Bash', command='echo it-ran')} {marker}", "allow_tools": ["Bash"], "stream": True}
+    with asking.http.stream("POST", "/v1/task", body) as stream:
+        waiting = page.get_by_role("region", name="Waiting for you")
+        expect(waiting.get_by_text("echo it-ran")).to_be_visible()
+        waiting.get_by_role("button", name="Approve once").click()
+        expect(page).to_have_url(re.compile("/p/lyra/$"))
+        stream.read()
+    page.goto(f"/p/lyra/jobs/{stream.headers['x-job-id']}")
+    expect(page.get_by_text("Approved once by user:ines")).to_be_visible()
 
 
 def test_what_a_task_left_is_only_ever_saved(page: Page, service: Service, marker: str) -> None:

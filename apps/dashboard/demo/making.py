@@ -9,6 +9,7 @@ from typing import Any
 from apps.claude import pricing, spec
 from apps.claude.spec import Turn
 from apps.dashboard.demo.cast import ERRANDS, QUESTIONS, Key
+from apps.dashboard.timeline import Timeline
 from apps.jobs.events import Event
 from apps.jobs.requests import ChatRequest
 
@@ -57,7 +58,9 @@ def _chat(model: str, rng: Random, at: datetime, number: int) -> Made:
 def _task(model: str, rng: Random, at: datetime, number: int) -> Made:
     errand, path, command, output, answer = rng.choice(ERRANDS)
     queued = timedelta(milliseconds=rng.randint(8, 900))
-    turns = rng.randint(3, 7)
+    with_agent, denied = rng.random() < 0.3, rng.random() < 0.12
+    events = _numbered(_story(model, path, command, output, answer, with_agent, denied))
+    turns = Timeline(events).turns
     calls, clock = [], at + queued
     for turn in range(turns):
         read = 26_000 + 13_000 * turn
@@ -72,8 +75,6 @@ def _task(model: str, rng: Random, at: datetime, number: int) -> Made:
         )
         calls.append(call)
         clock += took + timedelta(milliseconds=rng.randint(40, 2600))
-    with_agent, denied = rng.random() < 0.3, rng.random() < 0.12
-    events = _numbered(_story(model, path, command, output, answer, with_agent, denied))
     cost = sum(call.cost_microusd for call in calls)
     outcome = spec.Outcome(
         "completed",

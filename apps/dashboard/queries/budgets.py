@@ -71,13 +71,16 @@ def entries(budget: Budget, state: BudgetState, *, before: int | None) -> list[L
 
 
 def alerts(ids: Sequence[int] | None, *, since: datetime | None = None, most: int = 5) -> list[Alert]:
-    """The newest ones of the budgets of these projects; None: of all."""
+    """The newest one of each window of these projects' budgets; None: of all projects."""
     found = Alert.objects.select_related("window__budget__project")
     if ids is not None:
         found = found.filter(window__budget__in=Budget.objects.filter(project_id__in=ids).values("pk"))
     if since is not None:
         found = found.filter(created_at__gte=since)
-    return list(found.order_by("-pk")[:most])
+    newest: dict[int, Alert] = {}
+    for alert in found.order_by("-pk")[: 4 * most]:
+        newest.setdefault(alert.window_id, alert)
+    return list(newest.values())[:most]
 
 
 def _standing(budget: Budget, state: BudgetState, now: datetime) -> Standing:

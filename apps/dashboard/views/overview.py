@@ -107,7 +107,7 @@ def stats(usage: Usage) -> list[Stat]:
         _stat("First token", figures.duration(first), "Half of the requests wait at most so long", "", rows,
               lambda f: f.first_token.p50_seconds, first or 0, first_before or 0, better=-1),
         _stat("Cache saved", figures.money(now.saved_microusd), figures.exact_money(now.saved_microusd),
-              f"{100 * (now.cache_hit_rate or 0):.0f} % of prompts cached", rows,
+              f"{100 * (now.cache_hit_rate or 0):.0f} % cached", rows,
               lambda f: f.saved_microusd, 0, 0),
     ]  # fmt: skip
 
