@@ -67,6 +67,20 @@ def test_a_refusal_says_why() -> None:
     assert (story.steps[0].kind, story.steps[0].reason) == ("denied", "not allowed")
 
 
+def test_a_refused_connection_is_told_and_takes_no_turn() -> None:
+    place = {"host": "inside.example", "port": 443, "address": "127.0.0.1"}
+    story = told(
+        used("t1", "WebFetch", {"url": "https://inside.example/"}),
+        ("network", {**place, "allowed": False, "reason": "that is not a public address"}),
+        got("t1", "refused", is_error=True),
+        ("network", {**place, "allowed": True, "reason": None}),
+        ("token", {"text": "It would not let me."}),
+    )
+    assert kinds(story.steps) == ["tool", "denied", "text"]
+    assert (story.steps[1].reason, story.turns) == ("that is not a public address", 2)
+    assert "inside.example" in story.steps[1].summary
+
+
 def test_an_approval_waits_until_it_is_decided() -> None:
     story = told(("approval", {"id": "t", "name": "Bash", "input": {}, "expires_at": 9.0, "parent_id": None}))
     assert [step.tool_use_id for step in story.waiting()] == ["t"]
