@@ -1,7 +1,9 @@
+import asyncio
 import time
 
 from apps.claude.engine import Engine
 from apps.claude.scripted.server import ScriptedModel
+from apps.claude.spec import Event
 from apps.claude.taskspec import Agent, File
 from tests.claude.conftest import eventually, running_engine
 from tests.claude.tasks import bash, call, do, task
@@ -49,3 +51,21 @@ def test_a_spare_that_died_is_replaced_unseen(model: ScriptedModel) -> None:
         began = time.monotonic()
         assert do(engine, task(bash("echo fine"))).result_of(0).content == "fine"
         assert time.monotonic() - began < 60
+
+
+def test_tasks_that_begin_together_leave_one_spare_and_nothing_else(model: ScriptedModel) -> None:
+    async def ignore(_: Event) -> None:
+        return None
+
+    with running_engine(model, task_spares=1) as engine:
+        seats = engine._seats
+        assert seats is not None
+
+        async def together() -> None:
+            await asyncio.gather(*(engine.run(task(bash("true")), ignore) for _ in range(3)))
+
+        asyncio.run_coroutine_threadsafe(together(), engine.loop).result(150)
+        eventually(lambda: not seats._background and not seats._clearing)
+        assert len(spares(engine)) == 1
+        rooms = [room.name for room in (engine._runtime_dir / "tasks").iterdir()]
+        assert rooms == [seat.room.root.name for seat in seats._spares.values()]

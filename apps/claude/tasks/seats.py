@@ -72,6 +72,8 @@ class Seats:
         self._max_spares = spares
         self._spares: dict[Shape, Seat] = {}
         """The one wanted last stands last."""
+        self._preparing: set[Shape] = set()
+        """Those whose spare is being made: tasks that begin together want only one."""
         self._uids: set[int] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._clearing: set[asyncio.Task[None]] = set()
@@ -209,10 +211,14 @@ class Seats:
     async def _prepare(self, shape: Shape, skills: tuple[Skill, ...]) -> None:
         """Keep a spare of this shape, and let go of those that are wanted least."""
         await asyncio.sleep(_SPARE_DELAY_SECONDS)
-        if self._closed or self._max_spares < 1 or shape in self._spares:
+        if self._closed or self._max_spares < 1 or shape in self._spares or shape in self._preparing:
             return
-        with contextlib.suppress(OSError, ValueError):
-            self._spares[shape] = await self._make(shape, skills, lambda _: None)
+        self._preparing.add(shape)
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                self._spares[shape] = await self._make(shape, skills, lambda _: None)
+        finally:
+            self._preparing.discard(shape)
         now = time.monotonic()
         old = [one for one, seat in self._spares.items() if now - seat.since > _SPARE_SECONDS]
         surplus = [one for one in self._spares if one not in old][: -self._max_spares]
