@@ -54,7 +54,7 @@ def _install(now: datetime) -> Iterator[Metric]:
     version.add_metric([settings.VERSION], 1)
     yield version
     open_jobs = GaugeMetricFamily("ccs_open_jobs", "Jobs that have not ended.", labels=["status", "lane"])
-    for status, lane, found in Job.objects.unfinished().values_list("status", "lane").annotate(Count("pk")):
+    for status, lane, found in Job.objects.still_open().values_list("status", "lane").annotate(Count("pk")):
         open_jobs.add_metric([status, Lane(lane).label.lower()], found)
     yield open_jobs
     waited = health.oldest_pending_seconds(now=now)

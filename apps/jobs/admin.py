@@ -55,7 +55,6 @@ class JobAdmin(ReadOnly, admin.ModelAdmin[Job]):
 
     change_form_template = "jobs/job.html"
     list_display = ["short", "state", "who", "what", "tokens", "cost", "submitted", "seconds"]
-    list_select_related = ["project", "api_key"]
     list_filter = [SpanFilter, StatusFilter, ErrorFilter, ModelFilter, KindFilter]
     list_per_page = 50
     list_max_show_all = 0
@@ -75,7 +74,8 @@ class JobAdmin(ReadOnly, admin.ModelAdmin[Job]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         # Its page wants some of the words' columns; the list would read megabytes of them.
         jobs = super().get_queryset(request)
-        return jobs.defer(*_WORDS, "grant", "route", "error_message")
+        # Not joined: SQLite may begin with the few projects, and then sorts all jobs to find the newest.
+        return jobs.defer(*_WORDS, "grant", "route", "error_message").prefetch_related("project", "api_key")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
-from apps.audit.paging import MOST_COUNTED
 from apps.claude.catalog import MODELS
 from apps.jobs.ids import PREFIX, floor_id
 from apps.jobs.models import Job, Status
@@ -100,11 +99,11 @@ class StatusFilter(Choices):
         return [("open", "Queued or running"), *((str(value), str(label)) for value, label in Status.choices)]
 
     def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        if value != "open":
-            return jobs.filter(status=value)
-        # Apart, for each has an index of its own; in one question neither would be used.
-        parts = (Job.objects.queued(), Job.objects.running())
-        return jobs.filter(pk__in=[pk for part in parts for pk in part.values_list("pk", flat=True)[:MOST_COUNTED]])
+        if value == "open":
+            return jobs.filter(pk__in=Job.objects.still_open().values("pk"))
+        if value in (Status.QUEUED, Status.IN_PROGRESS):
+            return jobs.filter(pk__in=Job.objects.still_open().values("pk"), status=value)
+        return jobs.filter(status=value)
 
 
 class ErrorFilter(Choices):
@@ -117,7 +116,8 @@ class ErrorFilter(Choices):
         return [("any", "Any"), *((code, code) for code in REASONS)]
 
     def narrow(self, jobs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return jobs.exclude(error_code="") if value == "any" else jobs.filter(error_code=value)
+        jobs = jobs.filter(error_code__gt="")  # those have an index
+        return jobs if value == "any" else jobs.filter(error_code=value)
 
 
 class ModelFilter(Choices):

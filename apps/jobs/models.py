@@ -63,6 +63,8 @@ class Lane(models.IntegerChoices):
 
 OPEN = (Status.QUEUED, Status.IN_PROGRESS)
 CLOSED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+_ENDED_BADLY = Q(status="failed") | Q(status="cancelled")
+"""Of an index. Not `IN`: from one of the two SQLite does not conclude that it is among both."""
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -83,6 +85,21 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> "JobQuerySet":
         """Queued or running."""
         return self.filter(status__in=OPEN)
+
+    def still_open(self, project_id: int | None = None) -> "JobQuerySet":
+        """Queued or running, of a project or of all: few among many, through the small indexes that have them."""
+        queued, running = Job.objects.queued().filter(lane__in=Lane.values), Job.objects.running()
+        if project_id is not None:
+            queued, running = queued.filter(project_id=project_id), running.filter(project_id=project_id)
+        return self.filter(pk__in=queued.values("pk").union(running.values("pk"), all=True))
+
+    def of_session(self, session_id: str) -> "JobQuerySet":
+        """Those of a session; SQLite must be told that it has an id to use the index of those that have."""
+        return self.filter(session_id=session_id).exclude(session_id="")
+
+    def of_batch(self, *batch_ids: str) -> "JobQuerySet":
+        """Those of batches; said twice for the same reason."""
+        return self.filter(batch_id__in=batch_ids).exclude(batch_id="")
 
     def closed(self) -> "JobQuerySet":
         """Those that have ended."""
@@ -176,7 +193,12 @@ class Job(models.Model):
             models.Index(fields=["lane", "project", "id"], condition=Q(status="queued"), name="job_queue"),
             models.Index(fields=["project"], condition=Q(status="in_progress"), name="job_running"),
             models.Index(fields=["worker"], condition=Q(status="in_progress"), name="job_held"),
-            models.Index(fields=["project", "id"], name="job_project"),
+            # Kind and model are for those who look for what is rare: they are compared without reading the rows.
+            models.Index(fields=["project", "id", "kind", "model"], name="job_project"),
+            models.Index(fields=["project", "status", "id"], condition=_ENDED_BADLY, name="job_ended_badly"),
+            models.Index(fields=["id", "kind", "model"], name="job_anywhere"),
+            models.Index(fields=["status", "id"], condition=_ENDED_BADLY, name="job_ended_badly_anywhere"),
+            models.Index(fields=["error_code", "id"], condition=Q(error_code__gt=""), name="job_error"),
             models.Index(fields=["api_key", "id"], name="job_key"),
             models.Index(fields=["session_id", "id"], condition=~Q(session_id=""), name="job_session"),
             models.Index(fields=["batch_id", "batch_index"], condition=~Q(batch_id=""), name="job_batch"),

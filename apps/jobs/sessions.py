@@ -64,7 +64,7 @@ def enter(*, project: Project, kind: str, session_id: str, job_id: str, now: dat
 def head(session: Session) -> Job | None:
     """The last job of a session of chats that was answered; a fork's first one is that of its origin."""
     answered = Job.objects.of(session.project).filter(status=Status.COMPLETED).select_related("project")
-    own = answered.filter(session_id=session.pk).order_by("-id").first()
+    own = answered.of_session(session.pk).order_by("-id").first()
     return own or answered.filter(pk=session.last_job_id).first()
 
 
@@ -136,7 +136,7 @@ def _new(project: Project, kind: str, job_id: str, now: datetime, *, forked_from
 
 
 def _refuse_busy(session_id: str) -> None:
-    if job_id := Job.objects.unfinished().filter(session_id=session_id).values_list("pk", flat=True).first():
+    if job_id := Job.objects.unfinished().of_session(session_id).values_list("pk", flat=True).first():
         raise SessionBusy(session_id, job_id)
 
 

@@ -55,7 +55,7 @@ class ApprovalAdmin(_Looked, admin.ModelAdmin[Approval]):
     list_filter = [WaitingFilter, "decision"]
     search_fields = ["=job__id", "=job__project__slug"]
     search_help_text = "A whole job id or project."
-    ordering = ["-asked_at"]
+    ordering = ["-id"]  # as they were asked, without sorting all of them
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

@@ -46,7 +46,7 @@ def _before(job: Job) -> Iterator[Job]:
     for _ in range(_MAX_FORKS):
         if session is None:
             return
-        earlier = Job.objects.filter(kind=TaskRequest.kind, project_id=job.project_id, session_id=session.pk)
+        earlier = Job.objects.of_session(session.pk).filter(kind=TaskRequest.kind, project_id=job.project_id)
         yield from earlier.filter(pk__lt=limit).order_by("-id")[:MAX_JOBS].iterator(1)
         if not session.forked_from:
             return

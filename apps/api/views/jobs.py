@@ -112,7 +112,7 @@ def _filtered(key: ApiKey, query: Mapping[str, str]) -> QuerySet[Job]:
     if kind := query.get("kind"):
         found = found.filter(kind=kind)
     if session_id := query.get("session_id"):
-        found = found.filter(session_id=session_id)
+        found = found.filter(pk__in=Job.objects.of_session(session_id).values("pk"))
     if model := query.get("model"):
         found = found.filter(model=resolve(model) or model)
     if "created_after" in query:

@@ -71,7 +71,7 @@ def progress(batches: Sequence[Batch]) -> list[Progress]:
     """How far each has come: counted once it has ended, until then from its jobs. Two queries for all of them."""
     running = [batch.pk for batch in batches if batch.is_open]
     jobs: dict[str, dict[str, tuple[int, int]]] = {}
-    counted = Job.objects.filter(batch_id__in=running).values_list("batch_id", "status")
+    counted = Job.objects.of_batch(*running).values_list("batch_id", "status")
     for batch_id, status, number, cost in counted.annotate(n=Count("pk"), cost=Sum("cost_microusd")):
         jobs.setdefault(batch_id, {})[status] = (number, cost or 0)
     still = BatchItem.objects.waiting().filter(batch_id__in=running).values_list("batch_id").annotate(n=Count("pk"))

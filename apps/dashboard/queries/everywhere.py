@@ -45,7 +45,7 @@ def project_rows(survey: Survey, period: Range, *, known: Series | None) -> list
     scope = Scope(survey.ids)
     found, steps = _by_project(scope, period, known)
     earlier = _sums(scope, period.before) if period.compare else {}
-    open_ = _narrowed(Job.objects.unfinished(), survey.ids).values_list("project__slug").annotate(n=Count("pk"))
+    open_ = _narrowed(Job.objects.still_open(), survey.ids).values_list("project__slug").annotate(n=Count("pk"))
     running = dict(open_)
     order = sorted(found, key=lambda slug: (-found[slug][0].cost_microusd, slug))[:MOST]
     rows = [
@@ -123,7 +123,7 @@ def listed(survey: Survey, filters: Filters, *, before: str = "", size: int = PA
 
 def running(survey: Survey, *, most: int = 12) -> list[Job]:
     """What runs or waits in them now, oldest first."""
-    return list(light(_narrowed(Job.objects.unfinished(), survey.ids).order_by("pk"))[:most])
+    return list(light(_narrowed(Job.objects.still_open(), survey.ids).order_by("pk"))[:most])
 
 
 def one(survey: Survey, job_id: str) -> Job | None:

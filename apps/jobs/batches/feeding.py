@@ -196,6 +196,6 @@ def _stop(batch: Batch, now: datetime) -> None:
     error = {"code": code, "message": message}
     BatchItem.objects.of(batch.pk).waiting().update(waiting=False, error=error, request=None)
     with transaction.atomic():
-        unfinished = list(Job.objects.unfinished().filter(batch_id=batch.pk).select_related("project"))
+        unfinished = list(Job.objects.unfinished().of_batch(batch.pk).select_related("project"))
     for job in sorted(unfinished, key=lambda job: job.started_at is not None):  # queued ones first
         jobs.cancel(job=job, now=now)

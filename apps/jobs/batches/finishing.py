@@ -43,7 +43,7 @@ def counts(batch: Batch) -> Counts:
     if batch.finished_at:
         return Counts(batch.completed, batch.failed, batch.cost_microusd)
     waiting = batch.items.waiting().count()  # before its jobs: an item that gets one meanwhile has not failed
-    found = Job.objects.filter(batch_id=batch.pk).aggregate(
+    found = Job.objects.of_batch(batch.pk).aggregate(
         done=Count("pk", filter=Q(status=Status.COMPLETED)),
         lost=Count("pk", filter=Q(status__in=CLOSED) & ~Q(status=Status.COMPLETED)),
         jobs=Count("pk"),
