@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.audit import services as audit
 from apps.dashboard.demo import filling, making
 from apps.dashboard.demo.cast import TEAMS
 from apps.jobs.models import Job
@@ -89,7 +90,7 @@ def test_a_job_a_key_and_a_budget_do(alice: User, filled: Project) -> None:
 
 
 def _sixty_more(times: int) -> None:
-    """The same project with sixty jobs more."""
+    """The same project with sixty jobs more, and one that was refused."""
     project = Project.objects.get(slug="atlas")
     keys = list(ApiKey.objects.filter(project=project))
     rng = Random(times)
@@ -100,3 +101,14 @@ def _sixty_more(times: int) -> None:
         at = now - timedelta(hours=60 - number)
         made = making.job(cast[key.name], rng, at=at, number=number + times * 10**13)
         filling._run(project, key, made, at=at, now=now)
+    audit.record(
+        actor=f"key:{keys[0].public_id}",
+        action="job.refused",
+        target_type="job",
+        target_id=f"job_{times}",
+        project_id=project.slug,
+        outcome="refused",
+        reason="Enough is enough.",
+        data={"kind": "chat", "model": "claude-haiku-5-5", "cap_microusd": 1},
+        now=now,
+    )
