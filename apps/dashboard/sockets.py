@@ -6,12 +6,14 @@ A socket that waits asks nothing: the database is asked when it opens, and by th
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs
 
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import Http404
 from django.urls import path
 
@@ -21,6 +23,8 @@ from apps.dashboard.visits import survey, visit_of
 
 SIGN_IN = 4401
 NOT_HERE = 4404
+SURE_SECONDS = 2.0
+"""A job's story goes on this long without asking again whether the reader may still see the project."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,7 +96,25 @@ class JobSocket(Telling):
             raise Http404("There is no such job in this project.")
         [after] = parse_qs(self.scope["query_string"].decode("latin-1")).get("after", ["0"])[:1]
         told = await asked(stories.told, found)
-        return telling.story(found.pk, told, int(after[:9]) if after[:9].isdigit() else 0, there)
+        story = telling.story(found.pk, told, int(after[:9]) if after[:9].isdigit() else 0, there)
+        return _while_theirs(user, where["slug"], story)
+
+
+async def _while_theirs(user: Any, slug: str, story: Frames) -> Frames:
+    """The story, as long as the reader may see its project. Raises Http404."""
+    sure_until = monotonic() + SURE_SECONDS
+    async with aclosing(story):
+        async for frame in story:
+            if monotonic() >= sure_until:
+                await asked(_see, user.pk, slug)
+                sure_until = monotonic() + SURE_SECONDS
+            yield frame
+
+
+def _see(user_id: int, slug: str) -> None:
+    """Raises Http404 unless this person, as they are now, may see the project."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    visit_of(user or AnonymousUser(), slug)
 
 
 async def _changes(ids: Any) -> Frames:

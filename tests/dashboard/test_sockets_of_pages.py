@@ -1,6 +1,7 @@
 """The sockets behind the pages, over the wire: who may listen to what, and that nothing is missed or told twice."""
 
 import json
+from contextlib import suppress
 from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,11 @@ from tests.support.service import Person, Service
 _MAKE_STAFF = """
 from django.contrib.auth.models import User
 User.objects.filter(username="sam").update(is_staff=True)
+"""
+
+_REMOVE_ANN = """
+from apps.keys.models import Membership
+Membership.objects.filter(user__username="ann").delete()
 """
 
 
@@ -121,3 +127,21 @@ def test_a_story_goes_on_where_the_line_was_cut(service: Service, cookies: dict[
     first = next(frame["html"] for frame in heard if frame["type"] == "step")
     assert whole.endswith(told)
     assert whole.removesuffix(told) in first
+
+
+def test_who_is_removed_hears_no_more_of_a_story(service: Service, cookies: dict[str, str], sol: Person) -> None:
+    let_in(service, ("ann", "sol", "viewer"))
+    body = chat_body("[[tokens: 2000]] [[rate: 20]]", stream=True)
+    with sol.http.stream("POST", "/v1/chat/completions", body) as stream:
+        job_id = stream.headers["x-job-id"]
+        with listen(service, f"/p/sol/jobs/{job_id}/live", session_of(service, "ann")) as ws:
+            assert hear(ws)["type"] == "step"
+            service.manage("shell", "-v", "0", "-c", _REMOVE_ANN)
+            heard = set()
+            with suppress(ConnectionClosed):
+                heard.update(json.loads(frame)["type"] for frame in ws)
+            assert "end" not in heard
+            assert ws.close_code == 4404
+        assert sol.http.get(f"/v1/jobs/{job_id}").json()["status"] == "in_progress"
+        sol.http.post(f"/v1/jobs/{job_id}/cancel")
+        stream.read()

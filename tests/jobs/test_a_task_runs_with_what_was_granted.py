@@ -163,10 +163,13 @@ def test_a_task_can_be_cancelled(atlas: ApiKey, worker: Worker, engine: FakeEngi
 
 
 @both_databases
-def test_a_session_is_made_continued_and_torn_by_nobody(atlas: ApiKey, borealis: ApiKey, worker: Worker) -> None:
+def test_a_session_is_made_continued_and_torn_by_nobody(
+    atlas: ApiKey, borealis: ApiKey, request: pytest.FixtureRequest
+) -> None:
     first = submit(atlas, task())
     with pytest.raises(SessionBusy):
         submit(atlas, replace(task(), session_id=first.session_id))
+    request.getfixturevalue("worker")
     followed(first)
 
     second = submit(atlas, replace(task(), session_id=first.session_id))

@@ -14,7 +14,6 @@ from apps.dashboard.ranges import Range
 from apps.dashboard.visits import Survey
 from apps.jobs.models import Job, JobQuerySet
 from apps.jobs.usage import Figures, Row, Scope, Series, TooMuch, series, together, totals
-from apps.keys.models import ApiKey
 
 MOST = 100
 """Projects in the table: those that spent most come first."""
@@ -104,11 +103,6 @@ def _spark(steps: Series | None, slug: str) -> tuple[str, str]:
     own = {row.starts_at: row for row in steps.rows if row.group["project"] == slug}
     values = [own[step].figures.cost_microusd if step in own else 0 for step in steps.steps]
     return charts.spark_of(values)
-
-
-def project_of_keys(public_ids: Sequence[str]) -> dict[str, str]:
-    """The project of each of these keys, for lists that show keys of several."""
-    return dict(ApiKey.objects.filter(public_id__in=public_ids).values_list("public_id", "project__slug"))
 
 
 def listed(survey: Survey, filters: Filters, *, before: str = "", size: int = PAGE) -> Slice:
