@@ -137,7 +137,7 @@ def test_who_is_removed_hears_no_more_of_a_story(service: Service, cookies: dict
         with listen(service, f"/p/sol/jobs/{job_id}/live", session_of(service, "ann")) as ws:
             assert hear(ws)["type"] == "step"
             service.manage("shell", "-v", "0", "-c", _REMOVE_ANN)
-            heard = set()
+            heard: set[str] = set()
             with suppress(ConnectionClosed):
                 heard.update(json.loads(frame)["type"] for frame in ws)
             assert "end" not in heard

@@ -248,3 +248,22 @@ def test_the_demonstration_says_so(page: Client, atlas: Project, settings: Setti
     assert "Demonstration." not in page.get(address("overview")).text
     settings.DEMO = True
     assert "Demonstration." in page.get(address("overview")).text
+
+
+def test_a_batch_says_that_it_waits_for_its_budget(page: Client, atlas: Project) -> None:
+    waits_for = {"code": "insufficient_quota", "message": "The month's budget is spent.", "resets_at": None}
+    now = timezone.now()
+    batch = Batch.objects.create(
+        id="batch_1",
+        project=atlas,
+        api_key=key_of(atlas),
+        status="in_progress",
+        waits_for=waits_for,
+        total=2,
+        created_at=now,
+        expires_at=now + timedelta(hours=24),
+    )
+
+    for place in (address("batches"), address("batch", batch.pk)):
+        assert "Waits for its budget" in page.get(place).content.decode()
+    assert "The month&#x27;s budget is spent." in page.get(address("batch", batch.pk)).content.decode()
