@@ -16,7 +16,7 @@ _PROJECTS = 1000
 
 def fill(*, keys: int, budgets: int, rows: int) -> None:
     """So many keys and budgets in a thousand projects, and as many ledger as audit rows, sealed ones."""
-    _run(f"INSERT INTO keys_project (slug, name, created_at) SELECT 'q-' || i, '', {_NOW} FROM {_n()}", _PROJECTS)
+    _fill_projects()
     _fill_keys(keys)
     _fill_budgets(budgets)
     _fill_ledger(rows)
@@ -55,6 +55,14 @@ def _fill_keys(keys: int) -> None:
         f"default_model, created_at) SELECT {first} + i %% {_PROJECTS}, 'k', {_hex(12)}, {_hex(64)}, 'xxxx', "
         f"{profile}, {networks}, '', {_NOW} FROM {_n()}",
         keys,
+    )
+
+
+def _fill_projects() -> None:
+    texts = "name, webhook_url, emails"
+    _run(
+        f"INSERT INTO keys_project (slug, {texts}, created_at) SELECT 'q-' || i, '', '', '', {_NOW} FROM {_n()}",
+        _PROJECTS,
     )
 
 

@@ -45,7 +45,7 @@ async def first_token(target: Target, upstream: str, report: Report) -> None:
         second = median(
             await _firsts(_SAMPLES, lambda n: target.chat(session, f"one {n}", "two", f"three {n}", stream=True))
         )
-        slow = median(await _firsts(5, lambda n: target.chat(session, "[[first: 1.0]] hello", stream=True)))
+        slow = median(await _firsts(15, lambda n: target.chat(session, "[[first: 1.0]] hello", stream=True)))
     report.add("first token, cold `claude -p`", ms(cold))
     report.add("first token, live process asked directly", f"{ms(straight)} ({straight / cold:.2f} × cold)")
     report.add("first token, over HTTP", f"{ms(ours)} ({ours / cold:.2f} × cold)", "≤ 0.10 × cold", ours <= 0.1 * cold)
