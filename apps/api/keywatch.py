@@ -9,6 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from apps.api.threads import in_thread
+from apps.jobs.perloop import PerLoop
 from apps.keys.models import ApiKey
 
 EVERY_SECONDS = 0.5
@@ -58,14 +59,5 @@ def unusable(key_pks: list[int]) -> set[int]:
     return set(key_pks) - set(usable)
 
 
-_watches: dict[asyncio.AbstractEventLoop, KeyWatch] = {}
-
-
-def watch() -> KeyWatch:
-    """The watch of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _watches:
-        for closed in [known for known in _watches if known.is_closed()]:
-            del _watches[closed]
-        _watches[loop] = KeyWatch()
-    return _watches[loop]
+watch = PerLoop(KeyWatch)
+"""The watch of the running event loop."""

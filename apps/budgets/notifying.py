@@ -8,12 +8,10 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from apps.audit import services as audit
 from apps.budgets.models import Alert, Notification
 from apps.keys import sending
-from apps.keys.sending import MOST_ATTEMPTS, SendHook
+from apps.keys.sending import SendHook
 from apps.keys.webhooks import Post
 from apps.permissions.words import dollars
 
@@ -45,32 +43,27 @@ def _send_mail(notification: Notification) -> str:
 
 
 def _note(notification: Notification, error: str, *, now: datetime) -> bool:
-    row = Notification.objects.filter(pk=notification.pk, delivered_at=None)
-    if not error:
-        return row.update(delivered_at=now, next_attempt_at=None, error="") > 0
-    row.update(error=error[:300])
-    if notification.attempts >= MOST_ATTEMPTS:
+    def give_up() -> None:
         _give_up(notification, error, now=now)
-    return False
+
+    return sending.note(notification, error, now=now, give_up=give_up)
 
 
 def _give_up(notification: Notification, error: str, *, now: datetime) -> None:
     budget = notification.alert.window.budget
     _log.warning("alert %s could not be delivered: %s", notification.alert_id, error)
-    with transaction.atomic():
-        Notification.objects.filter(pk=notification.pk).update(next_attempt_at=None)
-        audit.record(
-            actor="system",
-            action="alert.abandoned",
-            target_type="budget",
-            target_id=str(budget.pk),
-            project_id=budget.project.slug,
-            outcome="failed",
-            reason=error[:200],
-            ip=None,
-            data={"channel": notification.channel, "attempts": notification.attempts},
-            now=now,
-        )
+    audit.record(
+        actor="system",
+        action="alert.abandoned",
+        target_type="budget",
+        target_id=str(budget.pk),
+        project_id=budget.project.slug,
+        outcome="failed",
+        reason=error[:200],
+        ip=None,
+        data={"channel": notification.channel, "attempts": notification.attempts},
+        now=now,
+    )
 
 
 def _post(notification: Notification) -> Post:

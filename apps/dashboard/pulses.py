@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from apps.jobs import valkey
+from apps.jobs.perloop import PerLoop
 from apps.jobs.pubsub import Subscriber
 
 CALM_SECONDS = 1.0
@@ -81,14 +82,5 @@ async def changes(ids: Sequence[int] | None) -> AsyncGenerator[None, None]:
         hub.detach(watch)
 
 
-_hubs: dict[asyncio.AbstractEventLoop, _Hub] = {}
-
-
-def _hub() -> _Hub:
-    """The running loop's hub. It ends with its loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _hubs:
-        for closed in [each for each in _hubs if each.is_closed()]:
-            del _hubs[closed]
-        _hubs[loop] = _Hub()
-    return _hubs[loop]
+_hub = PerLoop(_Hub)
+"""The running loop's hub. It ends with its loop."""

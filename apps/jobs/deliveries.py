@@ -14,7 +14,7 @@ from apps.jobs.taskmodels import Delivery
 from apps.jobs.wire import job_object
 from apps.keys import sending, signing
 from apps.keys.models import Project
-from apps.keys.sending import MOST_ATTEMPTS, SendHook
+from apps.keys.sending import SendHook
 from apps.keys.webhooks import Post
 
 _aside = sending.Aside("webhooks")
@@ -74,15 +74,10 @@ def _post(delivery: Delivery) -> Post:
 
 
 def _note(delivery: Delivery, error: str, *, now: datetime) -> bool:
-    row = Delivery.objects.filter(pk=delivery.pk, delivered_at=None, attempts=delivery.attempts)
-    if not error:
-        return row.update(delivered_at=now, next_attempt_at=None, error="") > 0
-    row.update(error=error[:300])
-    if delivery.attempts >= MOST_ATTEMPTS:
-        with transaction.atomic():
-            row.update(next_attempt_at=None)
-            _record("webhook.abandoned", delivery.job, actor="system", outcome="failure", reason=error[:200], now=now)
-    return False
+    def give_up() -> None:
+        _record("webhook.abandoned", delivery.job, actor="system", outcome="failure", reason=error[:200], now=now)
+
+    return sending.note(delivery, error, now=now, give_up=give_up)
 
 
 def _record(action: str, job: Job, *, actor: str, outcome: str = "ok", reason: str = "", now: datetime) -> None:

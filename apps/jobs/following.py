@@ -17,6 +17,7 @@ from apps.jobs import eventlog, events, ids, valkey
 from apps.jobs.closing import transcripts
 from apps.jobs.database import DatabaseThreads
 from apps.jobs.events import Event
+from apps.jobs.perloop import PerLoop
 from apps.jobs.pubsub import Subscriber
 
 RECHECK_SECONDS = 3.0
@@ -192,17 +193,8 @@ class _Hub:
             silent[job_id].conclude(transcript)
 
 
-_hubs: dict[asyncio.AbstractEventLoop, _Hub] = {}
-
-
-def _hub() -> _Hub:
-    """The running loop's hub. It ends with its loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _hubs:
-        for closed in [each for each in _hubs if each.is_closed()]:
-            del _hubs[closed]
-        _hubs[loop] = _Hub()
-    return _hubs[loop]
+_hub = PerLoop(_Hub)
+"""The running loop's hub. It ends with its loop."""
 
 
 def _may_be_pruned(job_id: str) -> bool:

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.audit import services as audit
 from apps.jobs.events import dumps
 from apps.jobs.noticemodels import DriftNotice
 from apps.jobs.rollups import Drift
 from apps.keys import sending
-from apps.keys.sending import MOST_ATTEMPTS, SendHook
+from apps.keys.sending import SendHook
 from apps.keys.webhooks import Post
 from apps.permissions.words import dollars
 
@@ -73,21 +72,16 @@ def _post(notice: DriftNotice) -> Post:
 
 
 def _note(notice: DriftNotice, error: str, *, now: datetime) -> bool:
-    row = DriftNotice.objects.filter(pk=notice.pk, delivered_at=None, attempts=notice.attempts)
-    if not error:
-        return row.update(delivered_at=now, next_attempt_at=None, error="") > 0
-    row.update(error=error[:300])
-    if notice.attempts >= MOST_ATTEMPTS:
-        with transaction.atomic():
-            row.update(next_attempt_at=None)
-            audit.record(
-                actor="system",
-                action="alert.abandoned",
-                target_type="model",
-                target_id=notice.drift.model,
-                outcome="failed",
-                reason=error[:200],
-                data={"channel": notice.channel, "attempts": notice.attempts},
-                now=now,
-            )
-    return False
+    def give_up() -> None:
+        audit.record(
+            actor="system",
+            action="alert.abandoned",
+            target_type="model",
+            target_id=notice.drift.model,
+            outcome="failed",
+            reason=error[:200],
+            data={"channel": notice.channel, "attempts": notice.attempts},
+            now=now,
+        )
+
+    return sending.note(notice, error, now=now, give_up=give_up)

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.jobs.jsontext import JsonTextField
+from apps.keys.outgoing import Outgoing, OutgoingQuerySet
 
 if TYPE_CHECKING:
     from apps.jobs.models import Job
@@ -94,25 +95,17 @@ class Approval(models.Model):
         return f"{self.tool} of {self.job_id}"
 
 
-class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    """Questions about webhooks."""
-
-    def due(self, now: datetime) -> "DeliveryQuerySet":
-        """What should be tried now, the longest waiting first."""
-        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+class DeliveryQuerySet(OutgoingQuerySet["Delivery"]):
+    """Questions about what is to be sent."""
 
 
-class Delivery(models.Model):
+class Delivery(Outgoing):
     """Word of a job's end on its way to the URL that its request named."""
 
     job: "models.OneToOneField[Job, Job]" = models.OneToOneField(
         "jobs.Job", on_delete=models.CASCADE, related_name="delivery"
     )
     url = models.CharField(max_length=1000)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True, help_text="Empty: delivered, or given up.")
-    delivered_at = models.DateTimeField(null=True)
-    error = models.CharField(max_length=300, blank=True, help_text="Why the last attempt failed.")
 
     objects = DeliveryQuerySet.as_manager()
 

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from apps.keys import records, sending, signing
 from apps.keys.destinations import split_emails
 from apps.keys.models import ApiKey, KeyWarning, Membership, Project
-from apps.keys.sending import MOST_ATTEMPTS, SendHook
+from apps.keys.sending import SendHook
 from apps.keys.webhooks import Post
 
 DAYS = (14, 3, 1)
@@ -143,14 +143,9 @@ def _headline(warning: KeyWarning) -> str:
 
 
 def _note(warning: KeyWarning, error: str, *, now: datetime) -> bool:
-    row = KeyWarning.objects.filter(pk=warning.pk, delivered_at=None)
-    if not error:
-        return row.update(delivered_at=now, next_attempt_at=None, error="") > 0
-    row.update(error=error[:300])
-    if warning.attempts >= MOST_ATTEMPTS:
+    def give_up() -> None:
         _log.warning("key warning %s could not be delivered: %s", warning.pk, error)
-        with transaction.atomic():
-            row.update(next_attempt_at=None)
-            data = {"channel": warning.channel, "attempts": warning.attempts, "error": error[:200]}
-            records.of_key("key.warning_abandoned", warning.api_key, data, actor="system", now=now)
-    return False
+        data = {"channel": warning.channel, "attempts": warning.attempts, "error": error[:200]}
+        records.of_key("key.warning_abandoned", warning.api_key, data, actor="system", now=now)
+
+    return sending.note(warning, error, now=now, give_up=give_up)

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from apps.claude.catalog import MODELS, find
 from apps.keys.destinations import https_only, validate_emails
 from apps.keys.networks import validate_networks
+from apps.keys.outgoing import Notice, OutgoingQuerySet
 from apps.keys.secrets import PREFIX
 from apps.permissions.models import Profile
 
@@ -220,33 +221,17 @@ class ApiKey(models.Model):
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
-class KeyWarningQuerySet(models.QuerySet["KeyWarning"]):
-    """Questions about warnings."""
-
-    def due(self, now: datetime) -> KeyWarningQuerySet:
-        """What should be tried now, the longest waiting first."""
-        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+class KeyWarningQuerySet(OutgoingQuerySet["KeyWarning"]):
+    """Questions about what is to be sent."""
 
 
-class KeyWarning(models.Model):
+class KeyWarning(Notice):
     """The news that a key ends soon, on its way to one destination."""
-
-    class Channel(models.TextChoices):
-        """How it travels."""
-
-        WEBHOOK = "webhook"
-        EMAIL = "email", "e-mail"
 
     api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="warnings")
     days = models.PositiveSmallIntegerField(help_text="Before its end.")
     expires_at = models.DateTimeField(help_text="The end that is announced.")
     created_at = models.DateTimeField()
-    channel = models.CharField(max_length=8, choices=Channel.choices)
-    destination = models.CharField(max_length=500)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True, help_text="Empty: delivered, or given up.")
-    delivered_at = models.DateTimeField(null=True)
-    error = models.CharField(max_length=300, blank=True, help_text="Why the last attempt failed.")
 
     objects = KeyWarningQuerySet.as_manager()
 
@@ -255,9 +240,6 @@ class KeyWarning(models.Model):
         indexes = [
             models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="key_warning_due")
         ]
-
-    def __str__(self) -> str:
-        return f"{self.channel} to {self.destination}"
 
     @property
     def state(self) -> str:

@@ -5,15 +5,15 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from django.conf import settings
 from django.core import mail
-from django.db import DatabaseError, connection, models
+from django.db import DatabaseError, connection, models, transaction
 from yarl import URL
 
 from apps.claude import outside
 from apps.keys import webhooks
+from apps.keys.outgoing import Outgoing
 from apps.keys.webhooks import NotDelivered, Post
 
 MOST_ATTEMPTS = 10
@@ -22,14 +22,6 @@ MAIL_SECONDS = 10
 _log = logging.getLogger(__name__)
 
 SendHook = Callable[[Post, int], Awaitable[None]]
-
-
-class Attempted(Protocol):
-    """A row that is on its way to somebody."""
-
-    pk: int
-    attempts: int
-    next_attempt_at: datetime | None
 
 
 class Aside:
@@ -65,13 +57,33 @@ def pause(attempts: int) -> timedelta:
     return timedelta(seconds=min(30 << min(max(0, attempts - 1), 7), 3600))
 
 
-def claim(row: Attempted, *, now: datetime) -> bool:
+def claim(row: Outgoing, *, now: datetime) -> bool:
     """This attempt is ours. Should we die in it, the next one comes after the usual pause."""
-    rows: models.Manager[models.Model] = type(row)._default_manager  # type: ignore[attr-defined]
-    seen = rows.filter(pk=row.pk, attempts=row.attempts, next_attempt_at=row.next_attempt_at)
-    row.attempts += 1
-    row.next_attempt_at = now + pause(row.attempts)
-    return seen.update(attempts=row.attempts, next_attempt_at=row.next_attempt_at) > 0
+    seen = _rows(row).filter(next_attempt_at=row.next_attempt_at)
+    attempts, next_attempt_at = row.attempts + 1, now + pause(row.attempts + 1)
+    ours = seen.update(attempts=attempts, next_attempt_at=next_attempt_at) > 0
+    row.attempts, row.next_attempt_at = attempts, next_attempt_at
+    return ours
+
+
+def note(row: Outgoing, error: str, *, now: datetime, give_up: Callable[[], object]) -> bool:
+    """Write down how the claimed attempt went, unless a later one has begun; whether it was delivered.
+
+    After the last attempt it is given up, and `give_up` puts that on record in the same transaction.
+    """
+    ours = _rows(row).filter(delivered_at=None)
+    if not error:
+        return ours.update(delivered_at=now, next_attempt_at=None, error="") > 0
+    with transaction.atomic():
+        if ours.update(error=error[:300]) and row.attempts >= MOST_ATTEMPTS:
+            ours.update(next_attempt_at=None)
+            give_up()
+    return False
+
+
+def _rows(row: Outgoing) -> "models.QuerySet[Outgoing]":
+    """The row, as long as nobody has begun another attempt."""
+    return type(row)._default_manager.filter(pk=row.pk, attempts=row.attempts)
 
 
 async def send_hook(post: Post, timestamp: int) -> None:

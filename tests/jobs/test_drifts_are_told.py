@@ -11,6 +11,7 @@ from pytest_django import Settings
 from apps.audit.models import AuditEvent
 from apps.jobs import notices, usage
 from apps.jobs.models import Drift, DriftNotice
+from apps.keys import sending
 from apps.keys.models import ApiKey
 from apps.keys.sending import MOST_ATTEMPTS
 from apps.keys.webhooks import NotDelivered, Post
@@ -71,6 +72,21 @@ def test_what_is_not_taken_is_tried_again_and_given_up_in_the_open(drift: Drift)
     row = DriftNotice.objects.get(channel="webhook")
     assert (row.next_attempt_at, row.delivered_at, row.error) == (None, None, "the server answered 500")
     assert AuditEvent.objects.filter(action="alert.abandoned", target_id=HAIKU).count() == 1
+
+
+def test_an_attempt_that_took_too_long_says_nothing_of_the_next(drift: Drift) -> None:
+    def give_up() -> None:
+        raise AssertionError("it is not over")
+
+    slow, later = (DriftNotice.objects.get(channel="webhook") for _ in range(2))
+    assert sending.claim(slow, now=NOON)
+    assert not sending.claim(later, now=NOON), "it is under way"
+    later.refresh_from_db()
+    assert sending.claim(later, now=NOON + timedelta(hours=1))
+    assert not sending.note(slow, "no answer", now=NOON + timedelta(hours=1), give_up=give_up)
+    assert sending.note(later, "", now=NOON + timedelta(hours=1), give_up=give_up)
+    row = DriftNotice.objects.get(channel="webhook")
+    assert (row.delivered_at, row.error) == (NOON + timedelta(hours=1), "")
 
 
 def test_the_admin_says_who_was_told(drift: Drift, admin_client: Client) -> None:

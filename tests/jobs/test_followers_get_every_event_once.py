@@ -171,7 +171,7 @@ def test_following_leaves_nothing_behind(atlas: ApiKey, ask: Ask, worker: Worker
     async def watch() -> None:
         async for _ in follow_batches(job.pk):
             pass
-        hub = following._hubs[asyncio.get_running_loop()]
+        hub = following._hub()
         assert not hub._tails
         assert not hub._bells
         bell = valkey.bell(job.pk)

@@ -1,11 +1,10 @@
 """Who is told when a budget runs low, and whether that worked."""
 
-from datetime import datetime
-
 from django.db import models
 from django.db.models import Q
 
 from apps.budgets.models.windows import BudgetWindow
+from apps.keys.outgoing import Notice, OutgoingQuerySet
 
 
 class Alert(models.Model):
@@ -31,30 +30,14 @@ class Alert(models.Model):
         return f"{self.threshold} % of {self.window}"
 
 
-class NotificationQuerySet(models.QuerySet["Notification"]):
+class NotificationQuerySet(OutgoingQuerySet["Notification"]):
     """Questions about what is to be sent."""
 
-    def due(self, now: datetime) -> "NotificationQuerySet":
-        """What should be tried now, the longest waiting first."""
-        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
 
-
-class Notification(models.Model):
+class Notification(Notice):
     """An alert on its way to one destination."""
 
-    class Channel(models.TextChoices):
-        """How it travels."""
-
-        WEBHOOK = "webhook"
-        EMAIL = "email", "e-mail"
-
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="notifications")
-    channel = models.CharField(max_length=8, choices=Channel.choices)
-    destination = models.CharField(max_length=500)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True, help_text="Empty: delivered, or given up.")
-    delivered_at = models.DateTimeField(null=True)
-    error = models.CharField(max_length=300, blank=True, help_text="Why the last attempt failed.")
 
     objects = NotificationQuerySet.as_manager()
 
@@ -69,6 +52,3 @@ class Notification(models.Model):
                 fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="notification_due"
             )
         ]
-
-    def __str__(self) -> str:
-        return f"{self.channel} to {self.destination}"
