@@ -14,9 +14,12 @@
     if (!list.length) return;
     const at = list.findIndex((row) => row.classList.contains("on"));
     const next = list[Math.min(Math.max(at + by, 0), list.length - 1)];
-    for (const row of list) row.classList.toggle("on", row === next);
+    choose(next);
     next.scrollIntoView({ block: "nearest" });
-    one("a", next)?.focus({ preventScroll: true });
+  };
+  const choose = (chosen) => {
+    for (const row of rows()) row.classList.toggle("on", row === chosen);
+    one("a", chosen)?.focus({ preventScroll: true });
   };
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -98,6 +101,17 @@
   // -- htmx sends our token with what it posts
   document.body.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["X-CSRFToken"] = document.body.dataset.csrf;
+  });
+
+  // -- a list that is asked anew keeps the row that was chosen, and the link that has the focus
+  let kept = {};
+  document.body.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    const focused = target.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    kept = { row: one("tr.on[data-href]", target)?.dataset.href, focused };
+  });
+  document.body.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    all("tr[data-href]", target).find((row) => row.dataset.href === kept.row)?.classList.add("on");
+    if (kept.focused) one(`a[href="${CSS.escape(kept.focused)}"]`, target)?.focus({ preventScroll: true });
   });
 
   // -- a line to the server that comes back by itself. It is let go while nobody looks.

@@ -240,6 +240,19 @@ def test_keys_of_the_keyboard_lead_everywhere(page: Page) -> None:
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
 
 
+def test_a_list_that_changes_keeps_the_row_that_was_chosen(page: Page, service: Service) -> None:
+    [bot] = service.people(("a-bot-beside", "sirius"))
+    page.goto("/p/sirius/jobs")
+    page.wait_for_load_state()
+    page.keyboard.press("j")
+    chosen = page.locator("tr.on").get_attribute("data-href")
+    came = bot.http.post("/v1/chat/completions", chat_body("[[say: New.]]")).headers["x-job-id"]
+    expect(page.locator(f'tr[data-href$="{came}"]')).to_be_visible()
+    expect(page.locator("tr.on")).to_have_attribute("data-href", str(chosen))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(re.escape(str(chosen))))
+
+
 def test_roles_see_what_they_may(browser: Browser, owner: Window, service: Service) -> None:
     with window(browser, service, "vera") as vera:
         sections = vera.page.get_by_role("navigation", name="Sections")
